@@ -1,0 +1,1 @@
+"""From departments' deliveries to a household panel as it was known on one day (layer 0)."""

@@ -1,0 +1,1 @@
+"""What departments deliver, and how it is read, renamed, checked and kept."""

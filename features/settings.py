@@ -1,0 +1,147 @@
+"""Every setting once: environment over default, read into one frozen object.
+
+A deployment's content (feeds, horizon, thresholds) is in the project file; settings say only where and how a
+process runs on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SettingRecord:
+    """A setting's name in the environment, its default, and what it is for."""
+
+    name: str
+    default: str
+    help_zh: str
+    help_en: str
+
+
+RECORDS = (
+    SettingRecord("ZHOUJI_HOME", "zhouji-data", "存放全部状态的文件夹", "folder that holds all state"),
+    SettingRecord("ZHOUJI_DATA", "", "开发用真实数据所在的文件夹", "folder of the real data used in development"),
+    SettingRecord("ZHOUJI_LANG", "zh", "消息语言：zh 或 en", "language of messages: zh or en"),
+    SettingRecord(
+        "ZHOUJI_PSEUDONYM_KEY_FILE", "", "假名密钥文件；缺省在 home/keys", "file of the pseudonym key; by default in home/keys"
+    ),
+    SettingRecord("ZHOUJI_PSEUDONYM_KEY", "", "假名密钥（64 位十六进制）", "pseudonym key as 64 hexadecimal digits"),
+    SettingRecord("ZHOUJI_VAULT_KEY_FILE", "", "身份库密钥文件", "file of the identity vault's keys, newest first"),
+    SettingRecord("ZHOUJI_VAULT_KEY", "", "身份库密钥（可多个，逗号分隔，新者在前）", "vault keys, newest first, comma-separated"),
+    SettingRecord("ZHOUJI_MLFLOW_URI", "", "MLflow 服务地址；缺省用 home 内的 SQLite", "MLflow tracking URI; SQLite in home by default"),
+    SettingRecord("ZHOUJI_MEMORY_LIMIT", "600MB", "查询引擎的内存上限", "memory limit of the query engine"),
+    SettingRecord("ZHOUJI_TEMP_LIMIT", "20GB", "查询引擎的临时磁盘上限", "limit of the query engine's temporary disk"),
+    SettingRecord("ZHOUJI_THREADS", "2", "线程数", "threads"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how this process runs. Made by `read_settings`."""
+
+    home: Path = Path("zhouji-data")
+    data: Path | None = None
+    lang: str = "zh"
+    pseudonym_key_file: Path | None = None
+    pseudonym_key: str = ""
+    vault_key_file: Path | None = None
+    vault_key: str = ""
+    mlflow_uri: str = ""
+    memory_limit: str = "600MB"
+    temp_limit: str = "20GB"
+    threads: int = 2
+
+    def __repr__(self) -> str:
+        """Without the keys, so that no log can show them."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("pseudonym_key", "vault_key")}
+        return f"Settings({shown})"
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment; `overrides` (from the command line) win where they are not None.
+
+    >>> read_settings({"ZHOUJI_THREADS": "4"}, lang="en").threads
+    4
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        text = environment.get(f"ZHOUJI_{field.name.upper()}", "")
+        if text == "":
+            continue
+        if field.name == "threads":
+            values[field.name] = int(text)
+        elif field.name in ("home", "data", "pseudonym_key_file", "vault_key_file"):
+            values[field.name] = Path(text)
+        else:
+            values[field.name] = text
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+@dataclass(frozen=True)
+class Home:
+    """The one folder that holds all state; removing it removes everything."""
+
+    path: Path
+
+    @property
+    def keys(self) -> Path:
+        """Keys of pseudonyms and vault, shared by all projects of this home."""
+        return self.path / "keys"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.path / "mlflow"
+
+    @property
+    def temporary(self) -> Path:
+        """Spill files of the query engine; emptied at will."""
+        return self.path / "tmp"
+
+    def project(self, name: str) -> ProjectHome:
+        """The part of this home that belongs to one project."""
+        return ProjectHome(self.path / name)
+
+
+@dataclass(frozen=True)
+class ProjectHome:
+    """Folders of one project."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """The append-only store."""
+        return self.path / "store"
+
+    @property
+    def vault(self) -> Path:
+        """The encrypted identity vault."""
+        return self.path / "vault"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rejected rows and files, with their original text."""
+        return self.path / "quarantine"
+
+    @property
+    def panels(self) -> Path:
+        """Panels by digest."""
+        return self.path / "panels"
+
+    @property
+    def bundles(self) -> Path:
+        """Bundles by digest."""
+        return self.path / "bundles"
+
+    @property
+    def runs(self) -> Path:
+        """Weekly runs."""
+        return self.path / "runs"
