@@ -64,7 +64,7 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
 def _inner(current: Any, part: Any) -> Any:
     if isinstance(current, type) and issubclass(current, BaseModel):
         field = current.model_fields.get(str(part))
-        return None if field is None else _model_in(field.annotation)
+        return current if field is None else _model_in(field.annotation)  # not a field: the key of a mapping
     return current
 
 

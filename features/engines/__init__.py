@@ -1,0 +1,1 @@
+"""Engines that run indicator definitions; every engine gives the same bits."""

@@ -1,0 +1,88 @@
+"""The embedded engine: Ibis on DuckDB over Parquet, in bounded memory and bounded temporary disk."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+
+from features.settings import Home, Settings
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One DuckDB connection behind Ibis.
+
+    Attributes:
+        con: the Ibis backend; `con.raw_sql` and `con.con` reach DuckDB itself.
+        scratch: folder of this connection's spill files, removed when the engine is closed.
+    """
+
+    con: Any
+    scratch: Path
+
+    def read_parquet(self, paths: Sequence[Path]) -> ibis.Table:
+        """The rows of Parquet files as one table; hive partitions are not added as columns."""
+        return self.con.read_parquet([str(path) for path in paths], hive_partitioning=False, union_by_name=True)
+
+    def frame(self, expression: Any) -> pd.DataFrame:
+        """Run an expression and return a data frame."""
+        return self.arrow(expression).to_pandas()
+
+    def arrow(self, expression: Any) -> pa.Table:
+        """Run an expression and return an Arrow table."""
+        return self.con.to_pyarrow(expression)
+
+    def write(self, expression: Any, file: Path) -> None:
+        """Run an expression into one Parquet file (zstd), streaming."""
+        query = self.con.compile(expression)
+        target = str(file).replace("'", "''")
+        self.sql(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+
+    def sql(self, query: str, parameters: Sequence[Any] | None = None) -> None:
+        """Run a statement for its effect."""
+        self.con.con.execute(query, parameters or [])
+
+    def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows; the connection is free again afterwards."""
+        result: list[tuple[Any, ...]] = self.con.con.execute(query, parameters or []).fetchall()
+        return result
+
+    def close(self) -> None:
+        """Close the connection and remove its spill files."""
+        self.con.disconnect()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def connect(settings: Settings, home: Home | None = None) -> Engine:
+    """Open an engine whose memory, threads and temporary disk are bounded by the settings."""
+    home = home or Home(settings.home)
+    scratch = home.temporary / f"engine-{uuid.uuid4().hex}"
+    scratch.mkdir(parents=True)
+    con = ibis.duckdb.connect(
+        threads=settings.threads,
+        memory_limit=settings.memory_limit,
+        temp_directory=str(scratch),
+        max_temp_directory_size=settings.temp_limit,
+        preserve_insertion_order=False,
+        TimeZone="UTC",
+    )
+    return Engine(con, scratch)
+
+
+@contextmanager
+def engine(settings: Settings, home: Home | None = None) -> Iterator[Engine]:
+    """An engine that is closed at the end."""
+    opened = connect(settings, home)
+    try:
+        yield opened
+    finally:
+        opened.close()
