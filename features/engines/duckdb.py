@@ -73,7 +73,6 @@ def connect(settings: Settings, home: Home | None = None) -> Engine:
         temp_directory=str(scratch),
         max_temp_directory_size=settings.temp_limit,
         preserve_insertion_order=False,
-        TimeZone="UTC",
     )
     return Engine(con, scratch)
 
