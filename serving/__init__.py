@@ -1,0 +1,1 @@
+"""Everything people and machines touch: command line, weekly run, service (layer 3)."""
