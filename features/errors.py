@@ -93,7 +93,7 @@ class DependencyError(ZhoujiError):
     exit_code = 5
 
 
-class NothingToDo(ZhoujiError):
+class NothingToDo(ZhoujiError):  # noqa: N818 -- not a fault: what was asked for is already so
     """Asked for what is already so."""
 
     exit_code = 6

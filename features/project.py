@@ -7,7 +7,6 @@ Nothing of policy and no department's or data set's column name stands in code; 
 from __future__ import annotations
 
 import hashlib
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,7 +65,9 @@ class Areas(Strict):
     levels: list[str] = Field(min_length=1, description="from the whole to the part")
     visits: str = Field(description="level at which visiting capacity is given and lists are cut")
     listed: list[Area] = Field(default_factory=list)
-    file: str | None = Field(None, description="CSV of code,name_zh,level,parent_code[,name_en], beside the project file")
+    file: str | None = Field(
+        None, description="CSV of code,name_zh,level,parent_code[,name_en], beside the project file"
+    )
 
 
 class Department(Strict):
@@ -109,10 +110,14 @@ class Task(Strict):
 
     title: Words
     horizon: SpanText
-    mode: Literal["at", "within"] = Field("within", description="state at the end of the horizon, or first onset inside it")
+    mode: Literal["at", "within"] = Field(
+        "within", description="state at the end of the horizon, or first onset inside it"
+    )
     state: State | None = Field(None, description="derived rule; absent: recorded outcomes")
     recorded: bool = False
-    partial: dict[str, float] = Field(default_factory=dict, description="validity codes that count in part, e.g. V2: 0.5")
+    partial: dict[str, float] = Field(
+        default_factory=dict, description="validity codes that count in part, e.g. V2: 0.5"
+    )
     reporting_delay: SpanText = Span(0, "day")
     distance: str | None = Field(None, description="indicator that tells how far a household is from the line")
     near: float | None = Field(None, description="values of `distance` up to here are near the line")
@@ -148,7 +153,9 @@ class ModelChoices(Strict):
     history: SpanText | None = Field(None, description="train on as-of days at most this long before the newest")
     negatives: float = Field(1.0, gt=0, le=1, description="share of negatives kept; the prior is corrected")
     weights: Literal["none", "household"] = "none"
-    train_all: bool = Field(False, description="train on households already in hardship as well; the cohort stays as it is")
+    train_all: bool = Field(
+        False, description="train on households already in hardship as well; the cohort stays as it is"
+    )
     search: Search = Search()
     folds: Folds = Folds()
 
@@ -187,7 +194,9 @@ class Capacity(Sourced):
 class ListRules(Sourced):
     """How a list is made from scores."""
 
-    audit_share: float = Field(0.05, ge=0, le=0.5, description="share of the list drawn at random from the whole cohort")
+    audit_share: float = Field(
+        0.05, ge=0, le=0.5, description="share of the list drawn at random from the whole cohort"
+    )
     cool_down: SpanText = Span(60, "day")
     carry_over: SpanText = Span(8, "week")
     visit_within_days: dict[str, int] = Field(default_factory=dict, description="level → days to visit")
@@ -213,7 +222,7 @@ class Project(Strict):
     version: Literal[1]
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     title: Words
-    languages: list[Literal["zh", "en"]] = Field(default_factory=lambda: ["zh", "en"])
+    languages: list[Literal["zh", "en"]] = ["zh", "en"]
     currency: Currency = Currency()
     calendar: Calendar = Calendar()
     store: StoreLayout = StoreLayout()
@@ -222,7 +231,9 @@ class Project(Strict):
     vocabularies: dict[str, dict[str, Words]] = Field(default_factory=dict)
     feeds: dict[str, Feed]
     population: Population = Population()
-    series: dict[str, Any] = Field(default_factory=dict, description="further series, in the words of the indicator language")
+    series: dict[str, Any] = Field(
+        default_factory=dict, description="further series, in the words of the indicator language"
+    )
     indicators: dict[str, Any] = Field(default_factory=dict, description="indicators used and declared")
     tasks: dict[str, Task]
     default_task: str
@@ -234,7 +245,7 @@ class Project(Strict):
     promotion: Promotion
     fairness: list[str] = Field(default_factory=list, description="indicators or attributes whose groups are compared")
 
-    _folder: Path = PrivateAttr(default=Path("."))
+    _folder: Path = PrivateAttr(default=Path())
     _digest: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
@@ -299,9 +310,9 @@ def load_project(path: Path) -> Project:
         project = Project.model_validate(content)
     except ValidationError as error:
         mistakes = explain_mistakes(error, Project)
-        raise ProjectError("project_invalid", file=path.name, count=len(mistakes), detail="; ".join(mistakes)) from error
-    project._folder = path.resolve().parent
-    project._digest = hashlib.sha256(project.model_dump_json().encode()).hexdigest()
+        raise ProjectError(
+            "project_invalid", file=path.name, count=len(mistakes), detail="; ".join(mistakes)
+        ) from error
+    project._folder = path.resolve().parent  # noqa: SLF001 -- set once, here, on a frozen record
+    project._digest = hashlib.sha256(project.model_dump_json().encode()).hexdigest()  # noqa: SLF001
     return project
-
-

@@ -25,17 +25,16 @@ class SettingRecord:
 
 RECORDS = (
     SettingRecord("ZHOUJI_HOME", "zhouji-data", "存放全部状态的文件夹", "folder that holds all state"),
-    SettingRecord("ZHOUJI_DATA", "", "开发用真实数据所在的文件夹", "folder of the real data used in development"),
+    SettingRecord("ZHOUJI_PROJECT", "", "项目文件", "project file"),
+    SettingRecord("ZHOUJI_DATA", "", "开发用真实数据的文件夹", "folder of the real data used in development"),
     SettingRecord("ZHOUJI_LANG", "zh", "消息语言：zh 或 en", "language of messages: zh or en"),
-    SettingRecord(
-        "ZHOUJI_PSEUDONYM_KEY_FILE", "", "假名密钥文件；缺省在 home/keys", "file of the pseudonym key; by default in home/keys"
-    ),
-    SettingRecord("ZHOUJI_PSEUDONYM_KEY", "", "假名密钥（64 位十六进制）", "pseudonym key as 64 hexadecimal digits"),
-    SettingRecord("ZHOUJI_VAULT_KEY_FILE", "", "身份库密钥文件", "file of the identity vault's keys, newest first"),
-    SettingRecord("ZHOUJI_VAULT_KEY", "", "身份库密钥（可多个，逗号分隔，新者在前）", "vault keys, newest first, comma-separated"),
-    SettingRecord("ZHOUJI_MLFLOW_URI", "", "MLflow 服务地址；缺省用 home 内的 SQLite", "MLflow tracking URI; SQLite in home by default"),
+    SettingRecord("ZHOUJI_PSEUDONYM_KEY_FILE", "", "假名密钥文件", "file of the pseudonym key; home/keys by default"),
+    SettingRecord("ZHOUJI_PSEUDONYM_KEY", "", "假名密钥，64 位十六进制", "pseudonym key, 64 hexadecimal digits"),
+    SettingRecord("ZHOUJI_VAULT_KEY_FILE", "", "身份库密钥文件", "file of the vault's keys, newest first"),
+    SettingRecord("ZHOUJI_VAULT_KEY", "", "身份库密钥，新者在前，逗号分隔", "vault keys, newest first, with commas"),
+    SettingRecord("ZHOUJI_MLFLOW_URI", "", "MLflow 地址", "MLflow tracking URI; SQLite in home by default"),
     SettingRecord("ZHOUJI_MEMORY_LIMIT", "600MB", "查询引擎的内存上限", "memory limit of the query engine"),
-    SettingRecord("ZHOUJI_TEMP_LIMIT", "20GB", "查询引擎的临时磁盘上限", "limit of the query engine's temporary disk"),
+    SettingRecord("ZHOUJI_TEMP_LIMIT", "20GB", "查询引擎的临时磁盘上限", "temporary disk limit of the query engine"),
     SettingRecord("ZHOUJI_THREADS", "2", "线程数", "threads"),
 )
 

@@ -51,7 +51,7 @@ class Console:
 
     @property
     def language(self) -> str:
-        """zh or en."""
+        """Chosen language of messages: zh or en."""
         return self.settings.lang
 
     @property
@@ -97,7 +97,13 @@ class Console:
         if self.quiet or self.as_json or not self.log.is_terminal:
             yield lambda _label, _done, _total: None
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self.log, transient=True) as bars:
             known: dict[str, Any] = {}
 
@@ -228,7 +234,9 @@ def show_error(console: Console, error: ZhoujiError) -> None:
     if console.verbose:
         console.log.print_exception()
     heading = console.text("没有完成", "not done")
-    console.log.print(Panel(f"{message}\n{repair}".strip(), title=f"{heading} · {error.code}", title_align="left"), markup=False)
+    console.log.print(
+        Panel(f"{message}\n{repair}".strip(), title=f"{heading} · {error.code}", title_align="left"), markup=False
+    )
 
 
 def day_of(project: Project, as_of: str | None, week: str | None) -> date:

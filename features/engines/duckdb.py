@@ -35,7 +35,8 @@ class Engine:
 
     def frame(self, expression: Any) -> pd.DataFrame:
         """Run an expression and return a data frame."""
-        return self.arrow(expression).to_pandas()
+        frame: pd.DataFrame = self.arrow(expression).to_pandas()
+        return frame
 
     def arrow(self, expression: Any) -> pa.Table:
         """Run an expression and return an Arrow table."""

@@ -62,14 +62,27 @@ class Derived(Strict):
     period_start: str | None = Field(None, description="first day of this period column")
     period_end: str | None = Field(None, description="last day of this period column")
     constant: Scalar | None = None
-    total: list[str] | None = Field(None, description="sum of columns; missing parts count as nothing, all missing is missing")
+    total: list[str] | None = Field(
+        None, description="sum of columns; missing parts count as nothing, all missing is missing"
+    )
     difference: list[str] | None = Field(None, description="first column less the others")
 
     @model_validator(mode="after")
     def _one(self) -> Derived:
-        ways = [self.concat, self.period, self.period_of, self.period_start, self.period_end, self.constant, self.total, self.difference]
+        ways = [
+            self.concat,
+            self.period,
+            self.period_of,
+            self.period_start,
+            self.period_end,
+            self.constant,
+            self.total,
+            self.difference,
+        ]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("name exactly one of concat, period, period_of, period_start, period_end, constant, total, difference")
+            raise ValueError(
+                "name exactly one of concat, period, period_of, period_start, period_end, constant, total, difference"
+            )
         return self
 
 
@@ -81,7 +94,9 @@ class Identifier(Strict):
     subject: Literal["household", "person"] = "household"
     normalise: Literal["exact", "upper", "digits"] = "upper"
     required: bool = True
-    vault: dict[str, str] = Field(default_factory=dict, description="vault field → source column (name, phone, address …)")
+    vault: dict[str, str] = Field(
+        default_factory=dict, description="vault field → source column (name, phone, address …)"
+    )
 
 
 class Knowledge(Strict):
@@ -116,11 +131,15 @@ class RecordRule(Strict):
     """One kind of canonical record that a row becomes."""
 
     table: str
-    columns: dict[str, str] = Field(alias="set", default_factory=dict, description="canonical column → source or derived column")
+    columns: dict[str, str] = Field(
+        alias="set", default_factory=dict, description="canonical column → source or derived column"
+    )
     constants: dict[str, Scalar] = Field(alias="const", default_factory=dict)
     each: Each | None = None
     when_present: list[str] = Field(default_factory=list, description="no record where one of these is missing")
-    when: dict[str, list[Scalar]] = Field(default_factory=dict, description="record only where these columns have these values")
+    when: dict[str, list[Scalar]] = Field(
+        default_factory=dict, description="record only where these columns have these values"
+    )
 
 
 class Source(Strict):

@@ -1,0 +1,102 @@
+"""The area tree: which area contains which, by code.
+
+GB/T 2260 codes have 6 digits to the county, 9 to the town, 12 to the village. Dongguan (441900) and Zhongshan
+(442000) have no counties: their towns' parent is the prefecture (data contract, rule 8). A project may also list
+areas of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from features.errors import ProjectError
+from features.project import Area, Project
+from features.strict import Words
+
+
+@dataclass(frozen=True)
+class AreaTree:
+    """Areas by code; `levels` from the whole to the part."""
+
+    areas: Mapping[str, Area]
+    levels: tuple[str, ...]
+
+    def __contains__(self, code: object) -> bool:
+        return code in self.areas
+
+    def chain(self, code: str) -> list[Area]:
+        """The area and all that contain it, from the part to the whole; empty for an unknown code."""
+        found: list[Area] = []
+        current = self.areas.get(code)
+        while current is not None and len(found) <= len(self.levels):
+            found.append(current)
+            current = self.areas.get(current.parent) if current.parent else None
+        return found
+
+    def at_level(self, code: str, level: str) -> str | None:
+        """Code of the area of `level` that contains `code`.
+
+        Where that level is skipped (a prefecture without counties), the next area above answers for it.
+        """
+        wanted = self.levels.index(level)
+        for area in self.chain(code):
+            if self.levels.index(area.level) <= wanted:
+                return area.code
+        return None
+
+    def name(self, code: str, language: str = "zh") -> str:
+        """The area's name, or its code where it has none."""
+        area = self.areas.get(code)
+        return area.name.of(language) if area else code
+
+    def path(self, code: str, language: str = "zh") -> str:
+        """Names from the whole to the part, without the root."""
+        names = [area.name.of(language) for area in reversed(self.chain(code))]
+        shown = names[1:] if len(names) > 1 else names
+        return ("" if language == "zh" else ", ").join(shown if language == "zh" else reversed(shown))
+
+    def of_level(self, level: str) -> list[str]:
+        """Codes of all areas of a level, in order."""
+        return sorted(code for code, area in self.areas.items() if area.level == level)
+
+
+def area_tree(project: Project) -> AreaTree:
+    """The project's areas, listed in the project file or read from the file that it names.
+
+    Raises:
+        ProjectError: the file is missing or a parent is unknown.
+    """
+    listed = list(project.areas.listed)
+    if project.areas.file:
+        path = project.folder / project.areas.file
+        if not path.is_file():
+            raise ProjectError("areas_missing", file=project.areas.file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            listed += [_area(row, project.areas.levels) for row in csv.DictReader(file)]
+    areas: dict[str, Area] = {}
+    for area in listed:
+        areas.setdefault(
+            area.code, area
+        )  # 441900 and 442000 stand twice in the statistical list; the prefecture is first
+    for area in areas.values():
+        if area.parent and area.parent not in areas:
+            raise ProjectError("area_parent_unknown", area=area.code, parent=area.parent)
+        if area.level not in project.areas.levels:
+            raise ProjectError(
+                "area_level_unknown", area=area.code, level=area.level, known=", ".join(project.areas.levels)
+            )
+    return AreaTree(areas, tuple(project.areas.levels))
+
+
+def _area(row: Mapping[str, str], levels: list[str]) -> Area:
+    """One line of an area file."""
+    zh = row.get("name_zh") or row["code"]
+    level = row.get("level") or levels[-1]
+    return Area(
+        code=row["code"],
+        name=Words(zh=zh, en=row.get("name_en") or zh),
+        level=level,
+        parent=row.get("parent_code") or None,
+    )
