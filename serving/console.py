@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from features.calendar import is_as_of_day, parse_period
-from features.errors import UsageError, ZhoujiError
+from features.errors import INTERRUPTED, UsageError, ZhoujiError
 from features.project import Project, load_project
 from features.settings import Home, Settings, read_settings
 
@@ -219,6 +220,16 @@ def execute(console: Console, work: Callable[[], None]) -> None:
     except ZhoujiError as error:
         show_error(console, error)
         raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        console.log.print(
+            console.text("已中断，没有留下半成品。", "Interrupted; nothing is left half-written."), markup=False
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001 -- the last door: anything else would be a traceback
+        show_surprise(console, error)
+        raise typer.Exit(1) from None
     if console.as_json:
         sys.stdout.write(as_json(console.answer) + "\n")
     if console.exit_code:
@@ -236,6 +247,23 @@ def show_error(console: Console, error: ZhoujiError) -> None:
     heading = console.text("没有完成", "not done")
     console.log.print(
         Panel(f"{message}\n{repair}".strip(), title=f"{heading} · {error.code}", title_align="left"), markup=False
+    )
+
+
+def show_surprise(console: Console, error: Exception) -> None:
+    """An error that nobody foresaw: where it happened, without its values, which might be a person's."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno} ({frame.name})"
+    if console.as_json:
+        body = {"code": "unexpected", "message": place, "repair": "", "exit_code": 1}
+        sys.stdout.write(as_json({**console.answer, "error": body}) + "\n")
+    if console.verbose:
+        console.log.print_exception()
+    console.log.print(
+        console.text(
+            f"意外错误：{place}。加 --verbose 看细节。", f"Unexpected error: {place}. --verbose shows details."
+        ),
+        markup=False,
     )
 
 

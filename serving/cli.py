@@ -1,0 +1,272 @@
+"""The table of contents of the command line: each command is a few lines calling one function.
+
+Commands, options, `--json` keys and exit codes are listed in docs/commands.md, which a test holds against this file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import INTERRUPTED
+from serving.console import Console, command
+
+app = typer.Typer(
+    name="zhouji",
+    help="周济：困难家庭早期预警 · hardship early warning, from departments' files to a weekly list with reasons.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+quarantine_app = typer.Typer(help="隔离区：被退回的行 · rejected rows", no_args_is_help=True)
+list_app = typer.Typer(help="清单 · weekly lists", no_args_is_help=True)
+vault_app = typer.Typer(help="身份库 · the identity vault", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(list_app, name="list")
+app.add_typer(vault_app, name="vault")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="只说要做什么 say what would be done, write nothing")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="数据日 as-of day, YYYY-MM-DD")]
+Week = Annotated[str | None, typer.Option("--week", help="周期 period: 2026-W47, 2026-09, 2012-Q4")]
+TaskName = Annotated[str | None, typer.Option("--task", help="任务 task of the project, e.g. N1")]
+FeedName = Annotated[str | None, typer.Option("--feed", help="数据源 feed; guessed from the columns when left out")]
+Version = Annotated[str | None, typer.Option("--version", help="版本号或别名 version number or alias")]
+Out = Annotated[Path | None, typer.Option("--out", help="输出文件夹 folder for the results")]
+AllowStale = Annotated[
+    bool, typer.Option("--allow-stale", help="数据过期也继续，产品上注明 go on with stale data, and say so")
+]
+
+
+@command(app)
+def ingest(
+    console: Console,
+    sources: Annotated[list[str], typer.Argument(help="文件或数据库地址 files or database URLs")],
+    feed: FeedName = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="收到日期 day of receipt, YYYY-MM-DD")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """接收部门报送的文件：校验、入库，错行进隔离区。 Take departments' files into the store.
+
+    Example: zhouji ingest --project examples/eph/project.yaml eph.parquet --json
+    """
+    from serving.commands import data
+
+    data.ingest(console, sources, feed=feed, received_on=as_of, dry_run=dry_run)
+
+
+@command(app)
+def validate(
+    console: Console,
+    sources: Annotated[list[str] | None, typer.Argument(help="文件 files; without one, the store is checked")] = None,
+    feed: FeedName = None,
+    as_of: AsOf = None,
+    week: Week = None,
+    fail_on: Annotated[str, typer.Option("--fail-on", help="warn 或 or error")] = "error",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML 报告 report")] = None,
+) -> None:
+    """检查文件或库：格式、范围、及时性、对账。 Check files, or the store: schema, ranges, freshness, accounting."""
+    from serving.commands import data
+
+    data.validate(console, sources or [], feed=feed, as_of=as_of, week=week, fail_on=fail_on, report=report)
+
+
+@command(quarantine_app, "list")
+def quarantine_list(console: Console, feed: FeedName = None) -> None:
+    """列出被退回的行和修改办法。 List rejected rows and how to repair them."""
+    from serving.commands import data
+
+    data.quarantine_list(console, feed=feed)
+
+
+@command(quarantine_app, "export")
+def quarantine_export(
+    console: Console,
+    out: Annotated[Path, typer.Option("--out", help="CSV 或 or XLSX")],
+    feed: FeedName = None,
+) -> None:
+    """导出被退回的行，改好后可重新报送。 Export rejected rows, to be repaired and sent again."""
+    from serving.commands import data
+
+    data.quarantine_export(console, out, feed=feed)
+
+
+@command(quarantine_app, "retry")
+def quarantine_retry(console: Console, feed: FeedName = None, dry_run: DryRun = False) -> None:
+    """按现在的配置重试被退回的行。 Try rejected rows again under today's profile."""
+    from serving.commands import data
+
+    data.quarantine_retry(console, feed=feed, dry_run=dry_run)
+
+
+@command(app)
+def features(
+    console: Console,
+    as_of: AsOf = None,
+    week: Week = None,
+    first: Annotated[str | None, typer.Option("--from", help="首个数据日 first as-of day")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="末个数据日 last as-of day")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """按数据日计算指标面板。 Build the panel of indicators for one as-of day or a range."""
+    from serving.commands import data
+
+    data.features(console, as_of=as_of, week=week, first=first, last=last, dry_run=dry_run)
+
+
+@command(app)
+def train(
+    console: Console,
+    until: Annotated[str, typer.Option("--until", help="只用此日前已知的结果 outcomes known by this day only")],
+    task: TaskName = None,
+    trials: Annotated[int | None, typer.Option("--trials", help="超参数搜索次数 search trials")] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 7,
+    register: Annotated[bool, typer.Option("--register", help="登记到 MLflow register in MLflow")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """训练、校准并记录一个模型。 Train, calibrate and log a model."""
+    from serving.commands import modelling
+
+    modelling.train(console, until=until, task=task, trials=trials, seed=seed, register=register, dry_run=dry_run)
+
+
+@command(app)
+def evaluate(
+    console: Console,
+    first: Annotated[str, typer.Option("--from", help="结果窗口首日 first outcome day")],
+    last: Annotated[str, typer.Option("--to", help="结果窗口末日 last outcome day")],
+    task: TaskName = None,
+    version: Version = None,
+    resamples: Annotated[int, typer.Option("--resamples", help="自助抽样次数 bootstrap resamples")] = 500,
+    html: Annotated[Path | None, typer.Option("--html", help="HTML 报告 report")] = None,
+) -> None:
+    """用之后的结果检验一个版本，并与基线比较。 Hold a version against later outcomes and the baselines."""
+    from serving.commands import modelling
+
+    modelling.evaluate(console, first, last, task=task, version=version, resamples=resamples, html=html)
+
+
+@command(app)
+def promote(
+    console: Console,
+    version: Annotated[str, typer.Argument(help="版本号 version number")],
+    task: TaskName = None,
+    to: Annotated[str, typer.Option("--to", help="别名 alias")] = "champion",
+    reason: Annotated[str, typer.Option("--reason", help="理由 reason")] = "",
+    approver: Annotated[str, typer.Option("--approver", help="批准人 who approves")] = "",
+    force: Annotated[bool, typer.Option("--force", help="不顾门槛，记录在案 in spite of the gates; recorded")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """过门槛后把别名移到一个版本。 Move an alias to a version, through the gates."""
+    from serving.commands import modelling
+
+    modelling.promote(
+        console, version, task=task, to=to, reason=reason, approver=approver, force=force, dry_run=dry_run
+    )
+
+
+@command(app)
+def score(
+    console: Console,
+    as_of: AsOf = None,
+    week: Week = None,
+    task: TaskName = None,
+    version: Version = None,
+    area: Annotated[str | None, typer.Option("--area", help="区划代码 area code")] = None,
+    capacity: Annotated[int | None, typer.Option("--capacity", help="每个辖区的走访数 visits per area")] = None,
+    audit_share: Annotated[
+        float | None, typer.Option("--audit-share", help="随机抽查比例 share of random rows")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 7,
+    publish: Annotated[bool, typer.Option("--publish/--draft", help="发布或草稿 publish, or draft only")] = True,
+    allow_stale: AllowStale = False,
+    out: Out = None,
+    dry_run: DryRun = False,
+) -> None:
+    """给全部家庭评分并生成本周清单。 Score the cohort and make the weekly list."""
+    from serving.commands import weekly
+
+    weekly.score(
+        console, as_of=as_of, week=week, task=task, version=version, area=area, capacity=capacity,
+        audit_share=audit_share, seed=seed, publish=publish, allow_stale=allow_stale, out=out, dry_run=dry_run,
+    )  # fmt: skip
+
+
+@command(app)
+def explain(
+    console: Console,
+    household: Annotated[str, typer.Argument(help="家庭假名 household pseudonym")],
+    as_of: AsOf = None,
+    week: Week = None,
+    task: TaskName = None,
+    version: Version = None,
+    format_: Annotated[str, typer.Option("--format", help="text、json 或 or html")] = "text",
+    out: Annotated[Path | None, typer.Option("--out", help="写入文件 file to write")] = None,
+) -> None:
+    """一户的提醒原因，用文字、JSON 或网页。 One household's explanation as text, JSON or HTML."""
+    from serving.commands import weekly
+
+    weekly.explain(console, household, as_of=as_of, week=week, task=task, version=version, format_=format_, out=out)
+
+
+@command(list_app, "import")
+def list_import(
+    console: Console,
+    file: Annotated[Path, typer.Argument(help="填好的 XLSX the filled list")],
+    task: TaskName = None,
+    errors: Annotated[Path | None, typer.Option("--errors", help="错误行另存 XLSX with the rejected rows")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """读回填好的清单：结果入库，并记到当周运行。 Read a filled list back: findings enter the store and the run."""
+    from serving.commands import weekly
+
+    weekly.list_import(console, file, task=task, errors=errors, dry_run=dry_run)
+
+
+@command(vault_app, "rotate")
+def vault_rotate(console: Console, dry_run: DryRun = False) -> None:
+    """换一把身份库密钥并重新加密。 Rotate the vault's key and encrypt everything anew."""
+    from serving.commands import housekeeping
+
+    housekeeping.rotate(console, dry_run=dry_run)
+
+
+@command(app)
+def doctor(console: Console) -> None:
+    """检查运行环境，缺什么、怎么补。 Check the surroundings: what is missing and how to repair it."""
+    from serving.commands import housekeeping
+
+    housekeeping.doctor(console)
+
+
+@command(app)
+def demo(
+    console: Console,
+    households: Annotated[int, typer.Option("--households", min=200)] = 2000,
+    months: Annotated[int, typer.Option("--months", min=18)] = 30,
+    seed: Annotated[int, typer.Option("--seed")] = 7,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="到清单为止 stop at the list")] = False,
+) -> None:
+    """用生成的小样本跑完整条链。 Run the whole chain on a small generated sample."""
+    from serving.commands import demonstration
+
+    demonstration.demo(console, households=households, months=months, seed=seed, serve=not no_serve)
+
+
+def main() -> None:
+    """Entry point: the command's exit code, and 130 when interrupted, without a traceback."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

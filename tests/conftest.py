@@ -1,0 +1,31 @@
+"""What every test shares: a quiet environment, and the development data where it is present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", BENTOML_DO_NOT_TRACK="True", DO_NOT_TRACK="true", TZ="UTC")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def data_folder() -> Path | None:
+    """ZHOUJI_DATA, or `shared/data` beside the checkout; None where there is neither."""
+    named = os.environ.get("ZHOUJI_DATA")
+    candidates = [Path(named)] if named else [ROOT.parent / "shared" / "data"]
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("the development data is absent: set ZHOUJI_DATA to try this")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
