@@ -1,0 +1,1 @@
+"""Commands of the weekly run: score, explain, list import."""
