@@ -137,8 +137,8 @@ class RecordRule(Strict):
     constants: dict[str, Scalar] = Field(alias="const", default_factory=dict)
     each: Each | None = None
     when_present: list[str] = Field(default_factory=list, description="no record where one of these is missing")
-    when: dict[str, list[Scalar]] = Field(
-        default_factory=dict, description="record only where these columns have these values"
+    when: dict[str, list[Scalar | None]] = Field(
+        default_factory=dict, description="record only where these columns have these values; null: where it is missing"
     )
 
 

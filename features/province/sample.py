@@ -95,6 +95,7 @@ def write_sample(folder: Path, households: int = 2000, months: int = 30, seed: i
         live_month(world, number, (first_month + number) % 12 + 1, rng)
     opening = period_start("month", first_month)
     records = Records(_enrol(world, opening, rng))
+    _publish_lines(records, opening)
     _register(records, world, opening, rng)
     for household in np.flatnonzero(world.assisted):
         _admit(records, int(household), first_month, opening - timedelta(days=int(rng.integers(20, 300))))
@@ -108,6 +109,23 @@ def write_sample(folder: Path, households: int = 2000, months: int = 30, seed: i
 def code(household: int, town: int) -> str:
     """The number by which departments know a household."""
     return f"HJ{TOWNS[town][0]}{household:06d}"
+
+
+def _publish_lines(records: Records, opening: date) -> None:
+    """The assistance lines of both counties, raised a little every January."""
+    for year in range(opening.year, LAST_MONTH // 12 + 1):
+        for county in sorted({town[:6] for town, _ in TOWNS}):
+            for residence, base in (("城镇", 880.0), ("农村", 700.0)):
+                records.add(
+                    "lines",
+                    行政区划=county,
+                    城乡=residence,
+                    低保标准_元=round(base * 1.02 ** (year - opening.year), 0),
+                    低收入倍数=1.5,
+                    刚性支出占比=0.6,
+                    生效日期=date(year, 1, 1),
+                    公布日期=min(date(year, 1, 1), opening) - timedelta(days=20),
+                )
 
 
 def _enrol(world: World, opening: date, rng: np.random.Generator) -> list[list[Person]]:

@@ -35,6 +35,7 @@ class Delivery:
 
 
 DELIVERIES = {
+    "lines": Delivery("公布日期", "utf-8"),
     "households": Delivery("登记日期", "utf-8", mistakes=({"户编号": "HJ441899001999999", "行政区划": "441899001"},)),
     "members": Delivery("更新日期", "utf-8-sig", files=2, repeats=5, mistakes=({"身份证号": None},)),
     "medical": Delivery(
