@@ -190,6 +190,17 @@ class Since(Expression):
 
 
 @dataclass(frozen=True)
+class Late(Expression):
+    """Periods by which the newest reported value is behind what its feed should have delivered by the day.
+
+    0 where it is up to date; the window's length where nothing was reported in it. Never missing.
+    """
+
+    series: Expression
+    periods: int = 12
+
+
+@dataclass(frozen=True)
 class Slope(Expression):
     """Least-squares change per period of the reported values; missing below `least` (2 or more) reported periods."""
 
@@ -509,7 +520,23 @@ class PeerMinimum(Expression):
     by: tuple[Expression, ...] = ()
 
 
-WINDOWS = (Last, At, Previous, Total, Mean, Minimum, Maximum, Reported, Count, Share, Since, Slope, Volatility, ToUsual)
+WINDOWS = (
+    Last,
+    At,
+    Previous,
+    Total,
+    Mean,
+    Minimum,
+    Maximum,
+    Reported,
+    Count,
+    Share,
+    Since,
+    Late,
+    Slope,
+    Volatility,
+    ToUsual,
+)
 PEERS = (Rank, PeerMean, PeerQuantile, PeerMaximum, PeerMinimum)
 HOUSEHOLD = (Members, Events, Holding, Line, Schedule, AreaReading, Season, FeedState)
 ARITHMETIC = (

@@ -34,9 +34,11 @@ def parse(content: Any, known: Mapping[str, Expression], place: str = "definitio
     return expression
 
 
-def parse_series(content: Mapping[str, Any]) -> dict[str, Expression]:
+def parse_series(
+    content: Mapping[str, Any], registered: Mapping[str, Expression] | None = None
+) -> dict[str, Expression]:
     """The `series:` section of a project: plain series over a table, and named arithmetic of earlier ones."""
-    known: dict[str, Expression] = {}
+    known: dict[str, Expression] = dict(registered or {})
     for identifier, entry in content.items():
         place = f"series.{identifier}"
         if not isinstance(entry, Mapping):
@@ -51,7 +53,7 @@ def parse_series(content: Mapping[str, Any]) -> dict[str, Expression]:
             known[identifier] = Named(identifier, of, **words)
         else:
             known[identifier] = _record(Series, {"id": identifier, **rest, **words}, known, place)
-    return known
+    return {identifier: known[identifier] for identifier in content}
 
 
 def _parse(content: Any, known: Mapping[str, Expression], place: str) -> Expression:

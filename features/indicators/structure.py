@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields
 from typing import Any, Literal
 
@@ -48,6 +48,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
 def level(expression: Expression) -> Level:
     """Period level, day level, or any (constants and attributes).
 
+    >>> from features.indicators.definition import Constant, Last, Ratio, Series
     >>> income = Series("income", "income", "amount")
     >>> level(Ratio(income, Constant(2.0))), level(Last(income))
     ('period', 'day')
@@ -80,6 +81,8 @@ def check(expression: Expression) -> None:
                 raise ValueError(f"{name}.{bound} must be at least {0 if bound == 'days' else 1}, not {size}")
         if isinstance(node, PeerMean) and node.periods > 1 and level(node) != "period":
             raise ValueError("peer_mean over several periods needs a series")
+        if isinstance(node, PeerMean) and node.periods > 1 and node.leave_out:
+            raise ValueError("peer_mean over several periods cannot leave the household out")
         level(node)
 
 
@@ -87,25 +90,30 @@ def _unnamed(expression: Expression) -> Expression:
     return _unnamed(expression.of) if isinstance(expression, Named) else expression
 
 
-def plain(expression: Expression) -> Expression:
-    """The expression without names of derived series: two that are computed alike become equal."""
-    if isinstance(expression, Named):
-        return plain(expression.of)
+def rebuild(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """The expression with each direct part changed."""
     changes: dict[str, Any] = {}
     for item in fields(expression):  # type: ignore[arg-type]
         value = getattr(expression, item.name)
         if isinstance(value, Expression):
-            changes[item.name] = plain(value)
-        elif isinstance(value, tuple) and any(isinstance(part, Expression) for part in value):
-            changes[item.name] = tuple(plain(part) for part in value)
-        else:
-            changes[item.name] = value
+            value = change(value)
+        elif isinstance(value, tuple):
+            value = tuple(change(part) if isinstance(part, Expression) else part for part in value)
+        changes[item.name] = value
     return type(expression)(**changes)
+
+
+def plain(expression: Expression) -> Expression:
+    """The expression without names of derived series: two that are computed alike become equal."""
+    if isinstance(expression, Named):
+        return plain(expression.of)
+    return rebuild(expression, plain)
 
 
 def canonical(expression: Expression) -> Any:
     """The expression in the words of YAML; parsing it again gives an equal expression.
 
+    >>> from features.indicators.definition import Last, Series
     >>> canonical(Last(Series("income", "income", "amount"), within=2))
     {'last': {'series': {'series': {'id': 'income', 'table': 'income', 'measure': 'amount'}}, 'within': 2}}
     """

@@ -1,0 +1,138 @@
+"""Dated values that belong to areas and not to households: assistance lines, schedules, readings of areas.
+
+The tables are small; what holds for an area on a day is found in Python, from the household's own area upwards, and
+joined to the households.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+
+from features.cells import Batch, delivers
+from features.divisions import area_tree
+from features.indicators import definition as d
+from features.indicators.definition import Expression
+from features.indicators.plan import Plan
+
+Record = Mapping[str, Any]
+TABLES: dict[type[Expression], str] = {
+    d.Line: "assistance_line",
+    d.Schedule: "schedule",
+    d.AreaReading: "area_reading",
+}
+
+
+def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, str]) -> list[Any]:
+    """One table of household, day and looked-up values; none where no definition needs one."""
+    nodes = [node for node in plan.household if type(node) in TABLES]
+    if not nodes:
+        return []
+    tree = area_tree(batch.project)
+    records = {table: _records(batch, table) for table in {TABLES[type(node)] for node in nodes}}
+    places = batch.engine.frame(rows.select("a", "a_area", "a_residence").distinct())
+    columns: dict[str, list[Any]] = {"a": [], "a_area": [], "a_residence": [], **{names[node]: [] for node in nodes}}
+    for a, area, residence in places.sort_values(["a", "a_area", "a_residence"]).itertuples(index=False, name=None):
+        columns["a"].append(a)
+        columns["a_area"].append(_text(area))
+        columns["a_residence"].append(_text(residence) or "")
+        for node in nodes:
+            chain = [found.code for found in tree.chain(_text(area) or "")]
+            found = _VALUES[type(node)](node, records[TABLES[type(node)]], a, batch, chain, _text(residence))
+            columns[names[node]].append(found)
+    schema = {"a": pa.int32(), "a_area": pa.string(), "a_residence": pa.string()}
+    lookup = batch.table(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})
+    keyed = rows.select("household_id", "a", "a_area", home=ibis.coalesce(rows.a_residence, ""))
+    joined = keyed.join(lookup, [keyed.a == lookup.a, keyed.a_area == lookup.a_area, keyed.home == lookup.a_residence])
+    return [joined.select("household_id", "a", *[names[node] for node in nodes])]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value != value else str(value)
+
+
+def _records(batch: Batch, table: str) -> list[Record]:
+    """Records of a small table visible on some day, with `lo` and `hi` as indexes of as-of days."""
+    if not delivers(batch.project, table):
+        return []
+    frame = batch.engine.frame(batch.store.as_known_on(batch.days, table, batch.engine))
+    found = []
+    for row in frame.to_dict("records"):
+        record: dict[str, Any] = {key: (None if pd.isna(value) else value) for key, value in row.items()}
+        for key, value in record.items():
+            if isinstance(value, pd.Timestamp):
+                record[key] = value.date()
+        record["lo"], record["hi"] = batch.index(record["known_from"]), batch.index(record["known_to"])
+        found.append(record)
+    return sorted(found, key=lambda record: (record["known_from"], repr(sorted(record.items(), key=str))))
+
+
+def _newest(
+    records: Sequence[Record],
+    a: int,
+    chain: Sequence[str],
+    fits: Callable[[Record], bool],
+    when: Callable[[Record], date],
+) -> Record | None:
+    """The newest fitting record of the nearest area that has one; a record without an area holds everywhere."""
+    visible = [record for record in records if record["lo"] <= a < record["hi"] and fits(record)]
+    for area in (*chain, None):
+        here = [record for record in visible if record.get("area_code") == area]
+        if here:
+            return max(here, key=lambda record: (when(record), record["known_from"]))
+    return None
+
+
+def _line(
+    node: d.Line, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], residence: str | None
+) -> float | None:
+    day = batch.days[a]
+
+    def fits(record: Record) -> bool:
+        return record["valid_from"] <= day and record.get("residence") in (residence, None)
+
+    found = _newest(records, a, chain, fits, lambda record: record["valid_from"])
+    return _number(found, node.column, node.scale)
+
+
+def _schedule(
+    node: d.Schedule, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], _residence: str | None
+) -> float | None:
+    day = batch.days[a]
+
+    def fits(record: Record) -> bool:
+        return bool(record["valid_from"] <= day and record["kind"] == node.kind and record.get("stage") == node.stage)
+
+    found = _newest(records, a, chain, fits, lambda record: record["valid_from"])
+    return _number(found, "amount", node.scale)
+
+
+def _reading(
+    node: d.AreaReading, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], _residence: str | None
+) -> float | None:
+    day = batch.days[a]
+    months = node.within * (3 if batch.project.calendar.grain == "quarter" else 1)
+
+    def fits(record: Record) -> bool:
+        ended = record["period_end"]
+        old = (day.year - ended.year) * 12 + day.month - ended.month
+        return bool(record["kind"] == node.kind and ended <= day and old < months)
+
+    found = _newest(records, a, chain, fits, lambda record: record["period_end"])
+    return _number(found, "value", 1.0)
+
+
+def _number(record: Record | None, column: str, scale: float) -> float | None:
+    return None if record is None or record.get(column) is None else float(record[column]) * scale
+
+
+_VALUES: dict[type[Expression], Callable[..., float | None]] = {
+    d.Line: _line,
+    d.Schedule: _schedule,
+    d.AreaReading: _reading,
+}

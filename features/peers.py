@@ -1,0 +1,202 @@
+"""Peers: ranks, means and quantiles among households, over all buckets on few columns.
+
+A round computes the peers that need only earlier rounds. Its input is a view with the groups' keys (`base`: period
+and span of days, or the as-of day), and its output one file per bucket with the household's results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from features.engines.duckdb import Engine
+from features.indicators import definition as d
+from features.indicators.compilation import EXACT, guarded, value
+from features.indicators.definition import Attribute, Expression
+
+CHUNK_ROWS = 3_000_000
+"""Rows whose ranks are made at once; groups never cross an as-of day or a period, so any cut between them is right."""
+
+
+def key_column(key: Expression, columns: Mapping[Expression, Any], table: Any) -> Any:
+    """A key of peers: an attribute as it stands, or the value of an expression."""
+    if isinstance(key, Attribute) and not key.equals:
+        return table[attribute_column(key.name)]
+    return value(key, columns)
+
+
+def attribute_column(name: str) -> str:
+    """Column of an attribute: `area:county` is `a_area__county`."""
+    return f"a_{name.replace(':', '__')}"
+
+
+def write_round(
+    engine: Engine,
+    table: Any,
+    nodes: Sequence[Expression],
+    columns: Mapping[Expression, Any],
+    base: Sequence[str],
+    identity: Sequence[str],
+    names: Mapping[Expression, str],
+    folder: Path,
+) -> None:
+    """Computes `nodes` over `table` and writes them by bucket: identity columns and one column per node.
+
+    Args:
+        base: columns that delimit groups in any case; the first one is what chunks are cut by.
+        identity: columns that identify a row, `bucket` first.
+    """
+    folder.mkdir()
+    narrow = _narrow(table, nodes, columns, base, identity)
+    stage = folder.with_suffix(".parquet")
+    engine.write(narrow, stage)
+    narrow = engine.read_parquet([stage])
+    sums = {
+        ix: _stored(engine, _sums(narrow, ix, node, base), folder.with_name(f"{folder.name}-{ix}.parquet"))
+        for ix, node in enumerate(nodes)
+        if isinstance(node, d.PeerMean)
+    }
+    for number, (first, last) in enumerate(_chunks(engine, narrow, base[0])):
+        chunk = narrow.filter(narrow[base[0]].between(first, last))
+        result = _results(chunk, nodes, base, identity, names, sums)
+        target = str(folder).replace("'", "''")
+        engine.sql(
+            f"COPY ({engine.con.compile(result)}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
+            f"PARTITION_BY (bucket), FILENAME_PATTERN 'part{number}_{{i}}', OVERWRITE_OR_IGNORE)"
+        )
+    stage.unlink()
+
+
+def _stored(engine: Engine, table: Any, file: Path) -> Any:
+    engine.write(table, file)
+    return engine.read_parquet([file])
+
+
+def read_round(engine: Engine, folder: Path, bucket: int) -> Any:
+    """A bucket's results of a round; None where it has none."""
+    paths = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
+    return engine.read_parquet(paths) if paths else None
+
+
+def _narrow(
+    table: Any, nodes: Sequence[Any], columns: Mapping[Expression, Any], base: Sequence[str], identity: Sequence[str]
+) -> Any:
+    chosen = {
+        name: table[name] for name in dict.fromkeys((*identity, *base, *(("hi",) if "hi" in table.columns else ())))
+    }
+    for ix, node in enumerate(nodes):
+        chosen[f"x{ix}"] = value(node.of, columns).cast("float64")
+        for place, key in enumerate(node.by):
+            chosen[f"k{ix}_{place}"] = key_column(key, columns, table)
+    return table.select(**chosen)
+
+
+def _chunks(engine: Engine, narrow: Any, cut: str) -> list[tuple[int, int]]:
+    """Ranges of the cutting column with a bounded number of rows each."""
+    counts = engine.frame(narrow.group_by(cut).agg(n=narrow.count()).order_by(cut))
+    found: list[tuple[int, int]] = []
+    rows = 0
+    for place, n in zip(counts[cut], counts["n"], strict=True):
+        if not found or rows + n > CHUNK_ROWS:
+            found.append((int(place), int(place)))
+            rows = 0
+        found[-1] = (found[-1][0], int(place))
+        rows += int(n)
+    return found
+
+
+def _results(
+    chunk: Any,
+    nodes: Sequence[Any],
+    base: Sequence[str],
+    identity: Sequence[str],
+    names: Mapping[Expression, str],
+    sums: Mapping[int, Any],
+) -> Any:
+    """Ranks as windows; the others as groups joined back."""
+    ranks = {names[node]: _rank(chunk, ix, node, base) for ix, node in enumerate(nodes) if isinstance(node, d.Rank)}
+    result = chunk.mutate(**ranks) if ranks else chunk
+    for ix, node in enumerate(nodes):
+        if not isinstance(node, d.Rank):
+            groups = sums[ix] if ix in sums else _groups(chunk, ix, node, base)
+            result = _joined(result, groups, ix, node, base, names[node])
+    return result.select(*identity, *[names[node] for node in nodes])
+
+
+def _there(table: Any, ix: int, node: Any) -> Any:
+    """Rows that are peers at all: the value and every key are there."""
+    keys = [table[f"k{ix}_{place}"].notnull() for place in range(len(node.by))]
+    return reduce(lambda a, b: a & b, keys, table[f"x{ix}"].notnull())
+
+
+def _rank(chunk: Any, ix: int, node: d.Rank, base: Sequence[str]) -> Any:
+    there = _there(chunk, ix, node)
+    keys = [*base, there, *[chunk[f"k{ix}_{place}"] for place in range(len(node.by))]]
+    ordered = ibis.window(group_by=keys, order_by=chunk[f"x{ix}"])
+    size = chunk.count().over(ibis.window(group_by=keys)).cast("float64")
+    below = ibis.rank().over(ordered).cast("float64")
+    return guarded(there, (below / size + ibis.cume_dist().over(ordered)) / 2)
+
+
+def _keys(ix: int, node: Any, base: Sequence[str]) -> list[str]:
+    return [*base, *[f"k{ix}_{place}" for place in range(len(node.by))]]
+
+
+def _joined(result: Any, groups: Any, ix: int, node: Any, base: Sequence[str], name: str) -> Any:
+    """The result with one more column: what the household's group says."""
+    keys = _keys(ix, node, base)
+    groups = groups.rename({f"{key}_of": key for key in keys})
+    joined = result.left_join(groups, [result[key] == groups[f"{key}_of"] for key in keys])
+    if isinstance(node, d.PeerMean):
+        found = _mean(joined, ix, node)
+    else:
+        found = guarded(joined["size"] >= getattr(node, "least", 1), joined.found)
+    return joined.mutate(**{name: found}).select(*result.columns, name)
+
+
+def _groups(chunk: Any, ix: int, node: Any, base: Sequence[str]) -> Any:
+    """What each group of peers says: an extreme or quantile, and its size."""
+    there = chunk.filter(_there(chunk, ix, node))
+    x = there[f"x{ix}"]
+    if isinstance(node, d.PeerQuantile):
+        found = x.quantile(node.q)
+    else:
+        found = x.max() if isinstance(node, d.PeerMaximum) else x.min()
+    return there.group_by(_keys(ix, node, base)).agg(found=found, size=there.count())
+
+
+def _mean(joined: Any, ix: int, node: d.PeerMean) -> Any:
+    total, size = joined.total.cast("float64"), joined["size"].cast("float64")
+    if node.leave_out:
+        total = total - ibis.coalesce(joined[f"x{ix}"], 0.0)
+        size = size - joined[f"x{ix}"].notnull().cast("float64")
+    smoothed = total + node.smooth * joined.all_total.cast("float64") / joined.all_size if node.smooth else total
+    return guarded((size >= node.least) & (size > 0), smoothed / (size + node.smooth))
+
+
+def _sums(narrow: Any, ix: int, node: d.PeerMean, base: Sequence[str]) -> Any:
+    """Sum and number of the peers of each group, pooled over periods where asked, and of all peers together."""
+    keys = _keys(ix, node, base)
+    there = narrow.filter(_there(narrow, ix, node))
+    total, size = there[f"x{ix}"].cast(EXACT).sum(), there.count()
+    if node.periods > 1:
+        known = there.group_by(keys).agg(total=total, size=size, hi=there.hi.max())
+        sums = _pooled(known, narrow.select("p", "lo").distinct(), keys, node.periods)
+    else:
+        sums = there.group_by(keys).agg(total=total, size=size)
+    if not node.smooth:
+        return sums
+    whole = sums.group_by(list(base)).agg(all_total=sums.total.sum(), all_size=sums["size"].sum())
+    return sums.join(whole, list(base))
+
+
+def _pooled(known: Any, places: Any, keys: Sequence[str], periods: int) -> Any:
+    """Groups of the periods up to each period, as they were known on that span of days."""
+    known = known.rename(earlier="p", known_lo="lo")
+    joined = places.join(known, [known.earlier <= places.p, known.earlier > places.p - periods])
+    joined = joined.filter((joined.known_lo <= joined.lo) & (joined.lo < joined.hi))
+    return joined.group_by(list(keys)).agg(total=joined.total.sum(), size=joined["size"].sum())
