@@ -21,7 +21,8 @@ from features.province.sample_world import FORMAL, Flags, Month, World, live_mon
 
 LAST_MONTH = period_index("month", date(2026, 10, 1))
 BURN_IN_MONTHS = 12
-DELIVERED_AFTER_DAYS = 8
+DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
+"""The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
 TOWNS = (
     ("441802006", "凤城街道"),
     ("441802103", "源潭镇"),
@@ -87,6 +88,7 @@ def write_sample(folder: Path, households: int = 2000, months: int = 30, seed: i
     """Write the sample's deliveries into `folder`, and return their paths in the order of their arrival.
 
     A path is named `<feed>-<number>.<container>`; the last month is October 2026, whose late reports are missing.
+    Ingest them as received on `DELIVERED_ON`.
     """
     rng = np.random.default_rng(seed)
     first_month = LAST_MONTH - months + 1
@@ -102,8 +104,7 @@ def write_sample(folder: Path, households: int = 2000, months: int = 30, seed: i
     for number in range(months):
         month = live_month(world, number, (first_month + number) % 12 + 1, rng)
         _observe(records, world, month, first_month + number, rng)
-    delivered_on = period_end("month", LAST_MONTH) + timedelta(days=DELIVERED_AFTER_DAYS)
-    return write_deliveries(folder, records.rows, delivered_on, rng)
+    return write_deliveries(folder, records.rows, DELIVERED_ON, rng)
 
 
 def code(household: int, town: int) -> str:
