@@ -103,6 +103,9 @@ class State(Strict):
 
     series: str
     hardship: Condition
+    absent: Literal["unknown", "no_hardship"] = Field(
+        "unknown", description="what a whole period without a record says, where the series counts events"
+    )
 
 
 class Task(Strict):
@@ -119,6 +122,13 @@ class Task(Strict):
         default_factory=dict, description="validity codes that count in part, e.g. V2: 0.5"
     )
     reporting_delay: SpanText = Span(0, "day")
+    unrecorded: Literal["negative", "unknown"] = Field(
+        "negative", description="a household of which no outcome was recorded: no onset, or left out and weighted for"
+    )
+    lasts: SpanText | None = Field(None, description="a recorded hardship lasts so long; without it, until refuted")
+    categories: list[str] = Field(
+        default_factory=list, description="households that hold one of these categories are in hardship already"
+    )
     distance: str | None = Field(None, description="indicator that tells how far a household is from the line")
     near: float | None = Field(None, description="values of `distance` up to here are near the line")
 
@@ -134,6 +144,7 @@ class Search(Strict):
 
     trials: int = Field(0, ge=0)
     seconds: float | None = None
+    measure: Literal["average_precision", "auc", "log_loss"] = "average_precision"
     space: dict[str, list[float]] = Field(default_factory=dict, description="parameter → [low, high]")
 
 
@@ -142,6 +153,15 @@ class Folds(Strict):
 
     count: int = Field(3, ge=1)
     test: SpanText = Span(1, "year")
+
+
+class Logistic(Strict):
+    """The logistic regression that stands beside every booster, and may teach it."""
+
+    strength: float = Field(0.05, gt=0, description="inverse of the ridge penalty on standardised columns")
+    rows: int = Field(200_000, ge=100, description="at most so many rows are fitted, drawn with the seed")
+    classes: list[str] = Field(default_factory=list, description="indicators whose values are classes, not amounts")
+    bends: dict[str, list[float]] = Field(default_factory=dict, description="indicator → values where the slope bends")
 
 
 class ModelChoices(Strict):
@@ -156,8 +176,30 @@ class ModelChoices(Strict):
     train_all: bool = Field(
         False, description="train on households already in hardship as well; the cohort stays as it is"
     )
+    stride: int = Field(1, ge=1, description="train on every so-manieth as-of day, counted back from the newest")
+    distil: float = Field(
+        0.0, ge=0, lt=1, description="share of the label that is the logistic regression's probability"
+    )
+    without: list[str] = Field(default_factory=list, description="indicators that this model leaves out")
+    monotone: bool = Field(True, description="hold the booster to the indicators' directions")
+    logistic: Logistic = Logistic()
     search: Search = Search()
     folds: Folds = Folds()
+
+
+class Rule(Sourced):
+    """A published warning rule: every condition must hold."""
+
+    name: Words
+    when: dict[str, Condition] = Field(min_length=1, description="indicator → condition")
+
+
+class Baselines(Strict):
+    """What every model is held against."""
+
+    rules: list[Rule] = Field(default_factory=list)
+    lowest: str | None = Field(None, description="indicator of income: the lowest come first")
+    area_prior: float = Field(50.0, gt=0, description="rows of the whole that an area's own rate is smoothed with")
 
 
 class Trigger(Strict):
@@ -239,6 +281,7 @@ class Project(Strict):
     default_task: str
     model: ModelChoices = ModelChoices()
     model_by_task: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    baselines: Baselines = Baselines()
     levels: Levels
     capacity: Capacity
     listing: ListRules
