@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from features.calendar import period_end, period_start
 from features.engines.duckdb import Engine
-from features.indicators.compilation import EXACT
+from features.indicators.compilation import EXACT, chosen_where
 from features.indicators.definition import Expression, Filter, Lag, Series
 from features.indicators.plan import Plan
 from features.project import Project
@@ -65,6 +66,10 @@ class Batch:
         """Index of the first as-of day that is not before `day`; the number of days where there is none."""
         return bisect_left(self.days, day)
 
+    def write(self, expression: Any, file: Path) -> None:
+        """A stage's result; read soon and once, so compressed lightly."""
+        self.engine.write(expression, file, compression="lz4_raw")
+
     def table(self, columns: Mapping[str, Sequence[Any]], schema: Mapping[str, pa.DataType]) -> Any:
         """A small table as a file of the scratch folder, so that the engine reads it like any other."""
         file = self.scratch / f"small-{uuid.uuid4().hex}.parquet"
@@ -98,11 +103,10 @@ def period_of(batch: Batch, day: Any) -> Any:
 
 def matches(table: Any, where: Filter) -> Any:
     """Records whose columns have one of the wanted values."""
-    held = ibis.literal(True)
-    for column, values in where:
-        wanted = [str(value) if isinstance(value, str) else value for value in values]
-        held = held & table[column].isin(wanted)
-    return held
+    held = [
+        table[column] == values[0] if len(values) == 1 else table[column].isin(values) for column, values in where
+    ]
+    return reduce(lambda a, b: a & b, held) if held else ibis.literal(True)  # noqa: FBT003 -- a literal, not a switch
 
 
 def days_since_1970(day: Any) -> Any:
@@ -150,19 +154,18 @@ def _as_date(day: Any) -> date:
 
 
 def _made(series: Series, table: Any) -> dict[str, Any]:
-    """Mergeable parts of a series."""
+    """Mergeable parts of a series. Choosing by CASE takes half the time of an aggregate's own filter."""
     inside = matches(table, series.where)
     if series.aggregate == "count":
-        of = table[series.measure].notnull() if series.measure else ibis.literal(True)
-        return {"": (inside & of).sum().nullif(0).cast("int64")}
+        of = table[series.measure].notnull() if series.measure else ibis.literal(True)  # noqa: FBT003
+        return {"": (inside & of).cast("int8").sum().nullif(0).cast("int64")}
     measure = table[series.measure]
-    if series.aggregate == "sum":
-        return {"": measure.cast(EXACT).sum(where=inside)}
-    if series.aggregate == "mean":
-        return {"": measure.cast(EXACT).sum(where=inside), "_n": measure.count(where=inside)}
-    if series.aggregate == "minimum":
-        return {"": measure.cast("float64").min(where=inside)}
-    return {"": measure.cast("float64").max(where=inside)}
+    if series.aggregate in ("sum", "mean"):
+        chosen = chosen_where(inside, measure.cast(EXACT))
+        parts = {"": chosen.sum()}
+        return {**parts, "_n": chosen.count()} if series.aggregate == "mean" else parts
+    chosen = chosen_where(inside, measure.cast("float64"))
+    return {"": chosen.min() if series.aggregate == "minimum" else chosen.max()}
 
 
 def _merged(series: Series, cells: Any, name: str) -> Any:
@@ -191,26 +194,27 @@ def _partial(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], peri
     """Partial cells of all tables: household, period, span of days, parts of each series."""
     names = column_names(plan)
     found = []
-    for table_name in dict.fromkeys(series.table for series in plan.series):
+    for number, table_name in enumerate(dict.fromkeys(series.table for series in plan.series)):
         table = read(batch, table_name, bucket, moved, periods=periods)
         if table is None:
             continue
-        day = record_date(table)
-        table = table.mutate(counted_on=day)
+        table = table.mutate(counted_on=record_date(table))
         parts = {
             names[series] + suffix: part
             for series in plan.series
             if series.table == table_name
             for suffix, part in _made(series, table).items()
         }
-        keys = ["household_id", "counted_on", "known_from", "known_to"]
-        found.append(table.group_by(keys).agg(**parts))
+        stage = batch.scratch / f"partial-{bucket}-{number}.parquet"
+        batch.write(table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts), stage)
+        found.append(batch.engine.read_parquet([stage]))
     if not found:
-        return None
+        return _nothing(batch, plan, names)
     wide = sorted({(name, str(part[name].type())) for part in found for name in part.columns} - _keys(found))
     union = None
     for part in found:
-        whole = part.mutate(**{name: ibis.null(kind) for name, kind in wide if name not in part.columns}).select(
+        blank = {name: ibis.null(kind) for name, kind in wide if name not in part.columns}
+        whole = part.mutate(**blank).select(
             "household_id", "counted_on", "known_from", "known_to", *[name for name, _ in wide]
         )
         union = whole if union is None else union.union(whole)
@@ -255,19 +259,18 @@ def write_cells(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], f
     grain = batch.project.calendar.grain
     span = (period_start(grain, first), max(period_end("month", d.year * 12 + d.month) for d in batch.days))
     partial = _partial(batch, plan, bucket, moved, span)
-    if partial is None:
-        partial = _nothing(batch, plan, names)
     stage = file.with_suffix(".partial.parquet")
     cells = indexed(batch, partial)
     order = days_since_1970(cells.counted_on) * 1_000_000 + days_since_1970(cells.known_from)
     cells = cells.mutate(p=period_of(batch, cells.counted_on), order=order)
     cells = cells.drop("counted_on", "known_from", "known_to")
-    batch.engine.write(cells.filter(cells.p >= first), stage)
+    batch.write(cells.filter(cells.p >= first), stage)
     cells = _shifted(batch.engine.read_parquet([stage]), plan.lags, names)
     cells = _with_attributes(batch, plan, bucket, cells)
     merged = _merge(batch, plan, cells, names)
-    batch.engine.write(merged.filter(merged.own.notnull()).drop("own"), file)
-    stage.unlink()
+    batch.write(merged.filter(merged.own.notnull()).drop("own"), file)
+    for path in (stage, *batch.scratch.glob(f"partial-{bucket}-*.parquet")):
+        path.unlink()
 
 
 def _nothing(batch: Batch, plan: Plan, names: dict[Expression, str]) -> Any:
@@ -278,7 +281,10 @@ def _nothing(batch: Batch, plan: Plan, names: dict[Expression, str]) -> Any:
 
 
 def _with_attributes(batch: Batch, plan: Plan, bucket: int, cells: Any) -> Any:
-    """Adds what the household table says about the household in each of its periods, as further partial cells."""
+    """Adds what the household table says about the household in each of its periods, as further partial cells.
+
+    Of several records the newest that knows the attribute counts.
+    """
     wanted = [name for name in plan.period_attributes if ":" not in name]
     if any(name.startswith("area:") for name in plan.period_attributes) and "area" not in wanted:
         wanted.append("area")
@@ -292,12 +298,14 @@ def _with_attributes(batch: Batch, plan: Plan, bucket: int, cells: Any) -> Any:
         since=period_of(batch, household.valid_from),
         until=period_of(batch, household.valid_to),
         told=days_since_1970(household.valid_from) * 1_000_000 + days_since_1970(household.known_from),
-        **{f"a_{name}": household[ATTRIBUTES.get(name, name)] for name in wanted},
+        **{f"a_{name}": household[ATTRIBUTES.get(name, name)].cast("string") for name in wanted},
     )
+    since = told.told.cast("string").lpad(18, "0")
+    told = told.mutate(**{f"a_{name}": since + told[f"a_{name}"] for name in wanted}).drop("told")
     reported = cells.filter(cells.own.notnull()).select("household_id", "p").distinct()
     joined = reported.join(told, "household_id")
     joined = joined.filter((joined.since <= joined.p) & (joined.until.isnull() | (joined.until > joined.p)))
-    attributes = ["told", *[f"a_{name}" for name in wanted]]
+    attributes = [f"a_{name}" for name in wanted]
     blank = {name: ibis.null(str(cells[name].type())) for name in cells.columns if name not in joined.columns}
     more = joined.mutate(**blank)
     cells = cells.mutate(**{name: ibis.null(str(joined[name].type())) for name in attributes})
@@ -318,7 +326,7 @@ def _aggregates(plan: Plan, cells: Any, names: dict[Expression, str]) -> dict[st
         found[names[lag]] = _merged(lag.series, cells, names[lag])
     for column in cells.columns:
         if column.startswith("a_"):
-            found[column] = cells[column].last(order_by=[cells.told, cells[column]], where=cells.told.notnull())
+            found[column] = cells[column].max().substr(18)  # the first 18 characters say since when it was told
     return {**found, "own": cells.own.max()}
 
 

@@ -78,7 +78,7 @@ def write_days(
     """Households of a bucket on all as-of days, as Parquet."""
     periods = period_table(batch, clock, plan.reach)
     rows_file = file.with_suffix(".rows.parquet")
-    batch.engine.write(_rows(batch, plan, clock, bucket, cells, periods, presence), rows_file)
+    batch.write(_rows(batch, plan, clock, bucket, cells, periods, presence), rows_file)
     rows = batch.engine.read_parquet([rows_file])
     names = leaf_names(plan)
     whole = rows.join(_seasons(batch, plan, names), "a")
@@ -89,7 +89,7 @@ def write_days(
     parts += looked_up(batch, plan, rows, names)
     for part in parts:
         whole = whole.left_join(part, KEYS).drop("household_id_right", "a_right")
-    batch.engine.write(_filled(plan, whole, names), file)
+    batch.write(_filled(plan, whole, names), file)
     rows_file.unlink()
 
 

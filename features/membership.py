@@ -24,11 +24,13 @@ def move_facts(batch: Batch, table: str) -> Path | None:
     facts = batch.store.as_known_on(batch.days, table, batch.engine, subject="person")
     folder = batch.scratch / f"moved-{table}"
     folder.mkdir()
-    query = batch.engine.con.compile(_resolved(batch, facts))
+    stage = batch.scratch / f"moved-{table}.parquet"
+    batch.write(_resolved(batch, facts), stage)
+    target, source = (str(path).replace("'", "''") for path in (folder, stage))
     batch.engine.sql(
-        f"COPY ({query}) TO '{str(folder).replace(chr(39), chr(39) * 2)}' "
-        "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (bucket))"
+        f"COPY (SELECT * FROM read_parquet('{source}')) TO '{target}' (FORMAT parquet, PARTITION_BY (bucket))"
     )
+    stage.unlink()
     return folder
 
 
@@ -61,7 +63,6 @@ def _resolved(batch: Batch, facts: Any) -> Any:
 def _once(joined: Any) -> Any:
     """A fact counts once for a household, though two membership records may say the same: spans of days united."""
     keys = ["fact", "household_id"]
-    before = ibis.window(group_by=keys, order_by=["known_from", "known_to"], preceding=(None, 1), following=None)
     before = ibis.window(group_by=keys, order_by=["known_from", "known_to"], rows=(None, -1))
     covered = joined.mutate(covered=joined.known_to.max().over(before))
     fresh = (covered.covered.isnull() | (covered.known_from > covered.covered)).cast("int32")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +49,8 @@ from features.project import Project
 from features.staging import staged_folder
 
 FORMAT = 1
+PORTION_VALUES = 8_000_000
+"""Numbers that are held at once while files are written."""
 Progress = Callable[[str, int, int], None]
 FIXED = ("household_id", "as_of", "area_code", "weight")
 
@@ -248,7 +251,7 @@ class _Build:
             cut = joined.mutate(bucket=ibis.literal(bucket, "int32"))
             if "a_area" in cut.columns:
                 cut = with_areas(self.batch, cut, self.plan.period_attributes)
-            engine.write(cut, self._file("cut", bucket))
+            self.batch.write(cut, self._file("cut", bucket))
             self._file("cells", bucket).unlink()
         names = period_peer_names(self.plan)
         for number, nodes in enumerate(self.plan.period_peers):
@@ -328,12 +331,32 @@ class _Build:
             "household_id", "a", area_code=table.a_area, weight=table.a_weight.cast("float64"), **values
         )
         stage = self._file("indicators", bucket)
-        engine.write(whole.order_by("a", "household_id"), stage)
-        for a, day in enumerate(self.batch.days):
+        self.batch.write(whole, stage)
+        for first, last in self._portions(stage, len(whole.columns)):
             part = engine.read_parquet([stage])
-            part = part.filter(part.a == a).order_by("household_id")
-            self._write_day(engine.arrow(part.drop("a")), day, bucket)
+            part = part.filter(part.a.between(first, last)).order_by("a", "household_id")
+            rows = engine.arrow(part)
+            places = rows["a"].to_numpy()
+            for a in range(first, last + 1):
+                start, stop = (int(found) for found in np.searchsorted(places, [a, a + 1]))
+                self._write_day(rows.slice(start, stop - start).drop_columns("a"), self.batch.days[a], bucket)
         stage.unlink()
+
+    def _portions(self, stage: Path, width: int) -> list[tuple[int, int]]:
+        """Ranges of as-of days whose rows fit in memory together."""
+        rows = self.batch.engine.read_parquet([stage])
+        counts = self.batch.engine.frame(rows.group_by("a").agg(n=rows.count()))
+        by_day = dict(zip(counts["a"], counts["n"], strict=True))
+        found: list[tuple[int, int]] = []
+        held = 0
+        for a in range(len(self.batch.days)):
+            more = int(by_day.get(a, 0)) * width
+            if not found or held + more > PORTION_VALUES:
+                found.append((a, a))
+                held = 0
+            found[-1] = (found[-1][0], a)
+            held += more
+        return found
 
     def _write_day(self, rows: pa.Table, day: date, bucket: int) -> None:
         as_of = pa.array([day] * rows.num_rows, pa.date32())

@@ -53,7 +53,7 @@ def write_round(
     folder.mkdir()
     narrow = _narrow(table, nodes, columns, base, identity)
     stage = folder.with_suffix(".parquet")
-    engine.write(narrow, stage)
+    engine.write(narrow, stage, compression="lz4_raw")
     narrow = engine.read_parquet([stage])
     sums = {
         ix: _stored(engine, _sums(narrow, ix, node, base), folder.with_name(f"{folder.name}-{ix}.parquet"))
@@ -63,11 +63,14 @@ def write_round(
     for number, (first, last) in enumerate(_chunks(engine, narrow, base[0])):
         chunk = narrow.filter(narrow[base[0]].between(first, last))
         result = _results(chunk, nodes, base, identity, names, sums)
-        target = str(folder).replace("'", "''")
+        part = folder.with_name(f"{folder.name}-result.parquet")
+        engine.write(result, part, compression="lz4_raw")
+        target, source = (str(path).replace("'", "''") for path in (folder, part))
         engine.sql(
-            f"COPY ({engine.con.compile(result)}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
+            f"COPY (SELECT * FROM read_parquet('{source}')) TO '{target}' (FORMAT parquet, COMPRESSION lz4_raw, "
             f"PARTITION_BY (bucket), FILENAME_PATTERN 'part{number}_{{i}}', OVERWRITE_OR_IGNORE)"
         )
+        part.unlink()
     stage.unlink()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -42,11 +43,9 @@ class Engine:
         """Run an expression and return an Arrow table."""
         return self.con.to_pyarrow(expression)
 
-    def write(self, expression: Any, file: Path) -> None:
-        """Run an expression into one Parquet file (zstd), streaming."""
-        query = self.con.compile(expression)
-        target = str(file).replace("'", "''")
-        self.sql(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    def write(self, expression: Any, file: Path, *, compression: str = "zstd") -> None:
+        """Run an expression into one Parquet file, streaming."""
+        self.con.to_parquet(expression, str(file), compression=compression)
 
     def sql(self, query: str, parameters: Sequence[Any] | None = None) -> None:
         """Run a statement for its effect."""
@@ -67,7 +66,8 @@ def connect(settings: Settings, home: Home | None = None) -> Engine:
     """Open an engine whose memory, threads and temporary disk are bounded by the settings."""
     home = home or Home(settings.home)
     scratch = home.temporary / f"engine-{uuid.uuid4().hex}"
-    scratch.mkdir(parents=True)
+    scratch.mkdir(parents=True, mode=0o700)
+    (scratch / "pid").write_text(str(os.getpid()))  # tells a live engine's spill from a killed one's
     con = ibis.duckdb.connect(
         threads=settings.threads,
         memory_limit=settings.memory_limit,
