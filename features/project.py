@@ -159,7 +159,7 @@ class Logistic(Strict):
     """The logistic regression that stands beside every booster, and may teach it."""
 
     strength: float = Field(0.05, gt=0, description="inverse of the ridge penalty on standardised columns")
-    rows: int = Field(200_000, ge=100, description="at most so many rows are fitted, drawn with the seed")
+    rows: int = Field(120_000, ge=100, description="at most so many rows are fitted, drawn with the seed")
     classes: list[str] = Field(default_factory=list, description="indicators whose values are classes, not amounts")
     bends: dict[str, list[float]] = Field(default_factory=dict, description="indicator → values where the slope bends")
 
