@@ -89,8 +89,9 @@ def merge(texts: Sequence[str]) -> str:
 def _scaled(tree: str, share: float) -> str:
     lines = []
     for line in tree.split("\n"):
-        if line.startswith(_VALUE_LINES):
-            name, values = line.split("=", 1)
-            line = f"{name}={' '.join(repr(float(value) * share) for value in values.split())}"
-        lines.append(line)
+        name, _, values = line.partition("=")
+        scaled = (
+            " ".join(repr(float(value) * share) for value in values.split()) if f"{name}=" in _VALUE_LINES else values
+        )
+        lines.append(f"{name}={scaled}" if "=" in line else line)
     return "\n".join(lines)

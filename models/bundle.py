@@ -1,12 +1,12 @@
 """The bundle: a folder of plain files that scores, named by the digest of its content. No pickle, no clock.
 
-    bundle.json       manifest: project, task, data day, seed, versions, schema hash, SHA-256 of each file
-    schema.json       ordered indicators with everything needed to word reasons
-    booster.txt       LightGBM text
-    calibration.json  slope, intercept, drift
-    levels.json       bands and triggers
-    baselines.json    rules, logistic regression, area rates; stored with the version
-    project.yaml      the project file as it was
+bundle.json       manifest: project, task, data day, seed, versions, schema hash, SHA-256 of each file
+schema.json       ordered indicators with everything needed to word reasons
+booster.txt       LightGBM text
+calibration.json  slope, intercept, drift
+levels.json       bands and triggers
+baselines.json    rules, logistic regression, area rates; stored with the version
+project.yaml      the project file as it was
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def holds(condition: Condition, values: np.ndarray) -> np.ndarray:
     >>> holds(Condition(at_least=2), np.array([1.0, 2.0, np.nan])).tolist()
     [False, True, False]
     """
-    found = ~np.isnan(values)
+    found: np.ndarray = ~np.isnan(values)
     if condition.at_least is not None:
         found &= values >= condition.at_least
     if condition.at_most is not None:
@@ -85,7 +85,7 @@ def assign(
     names = np.array(NAMES, dtype=object)[rank]
     if sufficient is not None:
         names[~np.asarray(sufficient) & (forced == 0)] = INSUFFICIENT
-    return names
+    return np.asarray(names)
 
 
 def triggered_ranks(levels: Levels, frame: pd.DataFrame) -> tuple[np.ndarray, list[list[str]]]:

@@ -135,5 +135,5 @@ def topic_of(definition: Expression, family: str) -> str:
         if isinstance(node, Series) or hasattr(node, "table"):
             where = dict(getattr(node, "where", ()))
             words = [str(word) for key in ("kind", "source", "category", "detail") for word in where.get(key, ())]
-            return ":".join([str(node.table), *words])  # type: ignore[attr-defined]
+            return ":".join([str(node.table), *words])
     return f"family:{family}"
