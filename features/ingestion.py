@@ -368,20 +368,35 @@ def _write(
         _copy(index, staged / "rows" / receipt.feed / number, opened)
     if opened.rows("SELECT 1 FROM closed LIMIT 1"):
         _copy("SELECT * FROM closed ORDER BY row_id", staged / "superseded" / receipt.feed / number, opened)
-    everything = bool(receipt.accepted) and receipt.already_known == 0 and receipt.quarantined == 0
+    everything = receipt.accepted == receipt.delivered
     steps = list(_parts(prepared, project, opened))
-    for at, (table, view, subject, bucket, period) in enumerate(steps):
+    opened.sql("SET threads = 1")  # one writer per file, so that a delivery gives the same bytes every time
+    opened.sql("SET partitioned_write_flush_threshold = 65536")
+    for at, (table, view, subject, bucket) in enumerate(steps):
         report("写入 writing", at, len(steps))
-        columns = _stored_columns(table, receipt)
         new = "" if everything else "AND line IN (SELECT line FROM new_rows)"
         query = (
-            f"SELECT {columns} FROM {view} WHERE subject = {literal(subject)} "
-            f"AND {_bucket(project)} = {bucket} AND {_partition(project)} = {literal(period)} {new}"
+            f"SELECT {_stored_columns(table, receipt)}, {_partition(project)} AS period_ FROM {view} "
+            f"WHERE subject = {literal(subject)} AND {_bucket(project)} = {bucket} {new}"
         )
-        target = staged / "records" / table / f"subject={subject}" / f"bucket={bucket:02d}" / f"period={period}" / number
-        _copy(query, target, opened)
+        folder = staged / "records" / table / f"subject={subject}" / f"bucket={bucket:02d}"
+        _copy_partitioned(query, folder, number, opened)
     report("写入 writing", len(steps), len(steps))
-    opened.sql("SET preserve_insertion_order = false")
+
+
+def _copy_partitioned(query: str, folder: Path, number: str, opened: Engine) -> None:
+    """Write one bucket's records, a file per period."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened.sql(
+        f"COPY ({query}) TO {literal(str(folder))} "
+        "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, PARTITION_BY (period_), OVERWRITE_OR_IGNORE)"
+    )
+    for path in sorted(folder.glob("period_=*")):
+        period = folder / f"period={path.name.removeprefix('period_=')}"
+        period.mkdir()
+        for part, file in enumerate(sorted(path.iterdir(), key=lambda item: (len(item.name), item.name))):
+            file.rename(period / (number if part == 0 else number.replace(".parquet", f"-{part}.parquet")))
+        path.rmdir()
 
 
 def _bucket(project: Project) -> str:
@@ -392,15 +407,15 @@ def _partition(project: Project) -> str:
     return f"coalesce({partition_sql(project.store.partition, 'period_end')}, 'none')"
 
 
-def _parts(prepared: Prepared, project: Project, opened: Engine) -> list[tuple[str, str, str, int, str]]:
-    """The files that a delivery's records make."""
+def _parts(prepared: Prepared, project: Project, opened: Engine) -> list[tuple[str, str, str, int]]:
+    """The buckets into which a delivery's records fall."""
     found = []
     for table, view in prepared.records.items():
         rows = opened.rows(
-            f"SELECT DISTINCT subject, {_bucket(project)} AS bucket, {_partition(project)} AS period FROM {view} "
-            f"WHERE subject_id IS NOT NULL AND line IN (SELECT line FROM new_rows) ORDER BY ALL"
+            f"SELECT DISTINCT subject, {_bucket(project)} AS bucket FROM {view} "
+            "WHERE subject_id IS NOT NULL ORDER BY ALL"
         )
-        found += [(table, view, subject, bucket, period) for subject, bucket, period in rows]
+        found += [(table, view, subject, bucket) for subject, bucket in rows]
     return found
 
 

@@ -176,7 +176,7 @@ def _extract_identities(
     for name, identifier in profile.identifiers.items():
         text = _identity_text(identifier, columns)
         query = f"SELECT DISTINCT {text} AS plain FROM {quoted(reading.table)} WHERE ({text}) IS NOT NULL ORDER BY plain"
-        plain = connection.execute(query).to_arrow_table()["plain"].combine_chunks().cast(pa.string())
+        plain = connection.sql(query).to_arrow_table()["plain"].combine_chunks().cast(pa.string())
         table = pa.table({"plain": plain, "pseudonym": pseudonymise(identifier.type, plain)})
         connection.register("__identities", table)
         engine.sql(f"CREATE OR REPLACE TEMP TABLE {quoted('identity_' + name)} AS SELECT * FROM __identities")
