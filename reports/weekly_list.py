@@ -1,0 +1,398 @@
+"""The list as it goes out: XLSX to fill in offline, CSV, and JSON. The same list gives the same bytes.
+
+Rows are in the order of areas and levels, inside a level by pseudonym: neither the order nor any column tells risk
+rows from audit rows. A cell that begins like a formula is written as text, in XLSX and in CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from features.strict import Words
+from reports.documents import LEVELS, ListRow, WeeklyList, change_text, say, shown_level
+
+FACTS = ("row_code", "number", "household", "area", "level", "change", "situation", "visit_by")
+ANSWERS = ("finding_date", "method", "validity", "onset_date", "cause", "department", "remark")
+IDENTITY = ("name", "phone", "address")
+TITLE_ROWS = 4
+"""Title, note, hidden machine keys, header."""
+WIDTHS: Mapping[str, float] = {
+    "row_code": 10, "number": 6, "household": 27, "area": 18, "level": 11, "change": 9, "situation": 62, "visit_by": 12,
+    "finding_date": 12, "method": 11, "validity": 24, "onset_date": 12, "cause": 17, "department": 18, "remark": 34,
+    "name": 10, "phone": 14, "address": 26,
+}  # fmt: skip
+BARS: Mapping[str, str] = {"red": "▮▮▮", "orange": "▮▮▯", "yellow": "▮▯▯", "none": "▮▯▯", "insufficient": "▮▯▯"}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+LONG = 1500
+"""From so many rows on, rows are streamed to disk."""
+VALIDITIES = tuple(f"V{number}" for number in range(1, 10))
+CAUSES = tuple(f"C{number}" for number in range(1, 16))
+METHODS = ("home", "phone", "records")
+NO_REFERRAL = "none"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What may be chosen in an answer column: codes, and what people see."""
+
+    codes: Mapping[str, tuple[str, ...]]
+    shown: Mapping[str, tuple[str, ...]]
+
+
+def choices(departments: Mapping[str, Words], language: str) -> Choices:
+    """The options of the answer columns.
+
+    >>> choices({}, "zh").shown["validity"][0]
+    'V1 确有困难'
+    """
+    codes = {
+        "method": METHODS,
+        "validity": VALIDITIES,
+        "cause": CAUSES,
+        "department": (NO_REFERRAL, *departments),
+    }
+    shown = {
+        "method": tuple(say(f"method_{code}", language) for code in METHODS),
+        "validity": tuple(f"{code} {say(f'validity_{code}', language)}" for code in VALIDITIES),
+        "cause": tuple(f"{code} {say(f'cause_{code}', language)}" for code in CAUSES),
+        "department": (say("no_referral", language), *(name.of(language) for name in departments.values())),
+    }
+    return Choices(codes, shown)
+
+
+def ordered(rows: Sequence[ListRow]) -> list[ListRow]:
+    """Areas, then levels as they are shown, then pseudonyms: no risk order inside a level."""
+    place = {**{level: ix for ix, level in enumerate(LEVELS)}, "none": 2, "insufficient": 2}
+    return sorted(rows, key=lambda row: (row.area_code, place[row.level], row.household_id))
+
+
+def columns(made: WeeklyList) -> list[str]:
+    """Machine keys of the columns in order; identity columns only where identities were revealed for this list."""
+    revealed = [key for key in IDENTITY if any(key in row.identity for row in made.rows)]
+    return [*FACTS[:3], *revealed, *FACTS[3:], *ANSWERS]
+
+
+def facts(row: ListRow, number: int, language: str) -> dict[str, Any]:
+    """The fact columns of a row."""
+    return {
+        "row_code": row.code,
+        "number": number,
+        "household": row.household_id,
+        **{key: row.identity.get(key, "") for key in IDENTITY},
+        "area": row.area.of(language),
+        "level": f"{BARS[row.level]} {shown_level(row.level, language)}",
+        "change": change_text(row.change, row.change_per_100, language),
+        "situation": row.situation.of(language),
+        "visit_by": row.visit_by,
+    }
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    >>> guarded("=1+1"), guarded("住院 2 次")
+    ("'=1+1", '住院 2 次')
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+# --- XLSX ----------------------------------------------------------------------------------------------------------
+
+
+def write_xlsx(made: WeeklyList, path: Path, language: str = "zh") -> None:
+    """The list as a workbook: the list to fill in, notes, and the hidden options."""
+    import xlsxwriter
+
+    streamed = len(made.rows) > LONG
+    settings = {"constant_memory": streamed, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(str(path), settings)
+    heading = made.heading
+    created = datetime(heading.as_of.year, heading.as_of.month, heading.as_of.day, tzinfo=UTC).replace(tzinfo=None)
+    title = say("list_title", language, project=heading.project.of(language), period=heading.period)
+    book.set_properties({"title": title, "created": created, "comments": f"run {heading.run_id}"})
+    formats = _formats(book)
+    sheet = book.add_worksheet(say("sheet_list", language))
+    notes = book.add_worksheet(say("sheet_notes", language))
+    hidden = book.add_worksheet(say("sheet_choices", language))
+    _write_list(sheet, made, formats, title, language)
+    _write_notes(notes, made, formats, language)
+    _write_choices(hidden, choices(made.departments, language))
+    hidden.hide()
+    book.close()
+
+
+def _formats(book: Any) -> dict[str, Any]:
+    face = {"font_name": "宋体", "font_size": 10.5, "valign": "vcenter", "text_wrap": True}
+    boxed = {**face, "border": 1, "border_color": "#B8C4CC"}
+    answer = {**boxed, "bg_color": "#FFF8D6", "locked": False}
+    made = {
+        "title": {**face, "font_name": "黑体", "font_size": 16, "text_wrap": False},
+        "note": {**face, "font_color": "#44545F", "text_wrap": False},
+        "key": {"font_size": 8, "font_color": "#8A99A3"},
+        "header": {
+            **boxed, "font_name": "黑体", "bg_color": "#0D4F6B", "font_color": "#FFFFFF", "align": "center",
+        },
+        "header_answer": {
+            **boxed, "font_name": "黑体", "bg_color": "#F2D675", "font_color": "#3A2E00", "align": "center",
+        },
+        "fact": boxed,
+        "centre": {**boxed, "align": "center"},
+        "date": {**boxed, "align": "center", "num_format": "yyyy-mm-dd"},
+        "red": {**boxed, "align": "center", "bold": True, "font_color": "#8F1B12", "bg_color": "#FDECEB"},
+        "orange": {**boxed, "align": "center", "bold": True, "font_color": "#8A3B05", "bg_color": "#FDF1E3"},
+        "yellow": {**boxed, "align": "center", "bold": True, "font_color": "#5F4800", "bg_color": "#FBF6DC"},
+        "answer": {**answer, "num_format": "@"},
+        "answer_date": {**answer, "align": "center", "num_format": "yyyy-mm-dd"},
+        "section": {**face, "font_name": "黑体", "font_size": 12, "bottom": 1, "bottom_color": "#0D4F6B"},
+        "text": face,
+        "warning": {**face, "bg_color": "#FFF1C9", "border": 1, "border_color": "#D9A400"},
+    }  # fmt: skip
+    return {name: book.add_format(options) for name, options in made.items()}
+
+
+def _write_list(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title: str, language: str) -> None:
+    keys = columns(made)
+    for at, key in enumerate(keys):
+        sheet.set_column(at, at, WIDTHS[key], None, {"hidden": key == "row_code"})
+    heading = made.heading
+    note = say(
+        "list_note", language, day=heading.as_of, count=len(made.rows), run=heading.run_id, version=heading.version
+    )
+    if heading.stale:
+        note += "　" + _stale(made, language)
+    sheet.set_row(0, 26)
+    sheet.write_string(0, 1, title, formats["title"])
+    sheet.write_string(1, 1, note, formats["note"])
+    sheet.set_row(2, None, None, {"hidden": True})
+    for at, key in enumerate(keys):
+        sheet.write_string(2, at, f"run:{heading.run_id}" if at == 0 else key, formats["key"])
+    sheet.set_row(3, 30)
+    for at, key in enumerate(keys):
+        style = formats["header_answer" if key in ANSWERS else "header"]
+        sheet.write_string(3, at, say(f"column_{key}", language), style)
+    for number, row in enumerate(ordered(made.rows), 1):
+        _write_row(sheet, TITLE_ROWS + number - 1, row, facts(row, number, language), keys=keys, formats=formats)
+    _set_up(sheet, made, keys, language)
+
+
+def _write_row(
+    sheet: Any, at: int, row: ListRow, values: Mapping[str, Any], *, keys: Sequence[str], formats: Mapping[str, Any]
+) -> None:
+    for column, key in enumerate(keys):
+        if key in ANSWERS:
+            sheet.write_blank(at, column, None, formats["answer_date" if key.endswith("_date") else "answer"])
+        elif key == "number":
+            sheet.write_number(at, column, values[key], formats["centre"])
+        elif key == "visit_by":
+            day = datetime(row.visit_by.year, row.visit_by.month, row.visit_by.day, tzinfo=UTC).replace(tzinfo=None)
+            sheet.write_datetime(at, column, day, formats["date"])
+        elif key == "level":
+            style = row.level if row.level in ("red", "orange") else "yellow"
+            sheet.write_string(at, column, values[key], formats[style])
+        else:
+            style = "centre" if key == "change" else "fact"
+            sheet.write_string(at, column, str(values[key]), formats[style])
+
+
+def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) -> None:
+    """Freezing, filter, protection, validation and print of the list."""
+    last = TITLE_ROWS + max(len(made.rows), 1) - 1
+    sheet.freeze_panes(TITLE_ROWS, keys.index("household") + 1)
+    sheet.autofilter(3, 0, last, len(keys) - 1)
+    sheet.protect(
+        "",
+        {"autofilter": True, "sort": False, "format_columns": True, "format_rows": True, "select_locked_cells": True},
+    )
+    offered = choices(made.departments, language)
+    day = made.heading.as_of
+    earliest = datetime(day.year, day.month, day.day, tzinfo=UTC).replace(tzinfo=None)
+    sheet_name = say("sheet_choices", language)
+    rule: dict[str, Any]
+    for at, key in enumerate(keys):
+        if key in offered.shown:
+            letter = "ABCD"[list(offered.shown).index(key)]
+            rule = {
+                "validate": "list",
+                "source": f"='{sheet_name}'!${letter}$2:${letter}${len(offered.shown[key]) + 1}",
+            }
+            message = say("help_department" if key == "department" else "help_choice", language)
+        elif key == "finding_date":
+            rule = {"validate": "date", "criteria": ">=", "value": earliest}
+            message = say("help_finding_date", language, day=day)
+        elif key == "onset_date":
+            rule = {"validate": "date", "criteria": ">=", "value": datetime(1990, 1, 1)}  # noqa: DTZ001 -- a cell
+            message = say("help_onset_date", language)
+        else:
+            continue
+        head = say(f"column_{key}", language)
+        sheet.data_validation(
+            TITLE_ROWS, at, last, at, {**rule, "input_title": head, "input_message": message, "error_message": message}
+        )
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(3)
+    sheet.print_area(0, 0, last, len(keys) - 1)
+    sheet.set_footer(f"&L{made.heading.run_id}&C{say('page', language)}&R{made.heading.as_of}")
+
+
+def _write_choices(sheet: Any, offered: Choices) -> None:
+    for at, (key, shown) in enumerate(offered.shown.items()):
+        sheet.set_column(at, at, 26)
+        sheet.write_string(0, at, key)
+        for row, text in enumerate(shown, 1):
+            sheet.write_string(row, at, text)
+
+
+def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], language: str) -> None:
+    """How to read and fill in, where the list comes from, the state of feeds, each area's account."""
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 30)
+    sheet.set_column(1, 4, 22)
+    row = 0
+
+    def put(text: str, style: str, height: float | None = None) -> None:
+        nonlocal row
+        sheet.merge_range(row, 0, row, 4, text, formats[style])
+        if height:
+            sheet.set_row(row, height)
+        row += 1
+
+    def table(lines: Sequence[Sequence[str]], *, header: bool = True) -> None:
+        nonlocal row
+        for ix, line in enumerate(lines):
+            for at, text in enumerate(line):
+                sheet.write_string(row, at, text, formats["header" if header and ix == 0 else "fact"])
+            row += 1
+        row += 1
+
+    heading = made.heading
+    put(say("notes_title", language), "title", 26)
+    if heading.stale:
+        put(_stale(made, language), "warning", 34)
+    put(say("notes_reminder", language), "text", 34)
+    bands = {level: round(100 * value) for level, value in made.bands.items()}
+    put(say("notes_levels", language, **bands), "text", 50)
+    put(say("notes_fill", language), "text", 34)
+    put(say("notes_codes", language), "section", 22)
+    table([[code, say(f"validity_{code}", language)] for code in VALIDITIES], header=False)
+    put(say("notes_run", language), "section", 22)
+    table(
+        [
+            [say("label_run", language), heading.run_id],
+            [say("label_version", language), heading.version],
+            [say("label_bundle", language), heading.bundle[:12]],
+            [say("label_task", language), heading.task_title.of(language)],
+            [say("label_day", language), str(heading.as_of)],
+            [say("label_store", language), str(heading.store_version)],
+        ],
+        header=False,
+    )
+    put(say("notes_feeds", language), "section", 22)
+    table([_feed_header(language), *_feed_lines(made, language)])
+    put(say("notes_areas", language), "section", 22)
+    labels = ("label_area", "label_capacity", "label_listed", "label_left_out")
+    table([[say(key, language) for key in labels], *_area_lines(made, language)])
+    sheet.protect()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+
+
+def _stale(made: WeeklyList, language: str) -> str:
+    names = "、" if language == "zh" else ", "
+    return say("list_stale", language, feeds=names.join(feed.name.of(language) for feed in made.heading.troubled))
+
+
+def _feed_header(language: str) -> list[str]:
+    labels = ("label_feed", "label_department", "label_status", "label_newest", "label_age")
+    return [say(key, language) for key in labels]
+
+
+def _feed_lines(made: WeeklyList, language: str) -> list[list[str]]:
+    return [
+        [
+            feed.name.of(language),
+            feed.department.of(language),
+            say(f"status_{feed.status}", language),
+            feed.newest or "—",
+            "—" if feed.age_days is None else say("age_days", language, days=feed.age_days),
+        ]
+        for feed in made.heading.feeds
+    ]
+
+
+def _area_lines(made: WeeklyList, language: str) -> list[list[str]]:
+    return [
+        [
+            area.name.of(language),
+            str(area.capacity),
+            str(area.listed),
+            " / ".join(str(area.left_out.get(level, 0)) for level in ("red", "orange", "yellow")),
+        ]
+        for area in made.areas
+    ]
+
+
+# --- CSV and JSON --------------------------------------------------------------------------------------------------
+
+
+def to_csv(made: WeeklyList, language: str = "zh") -> bytes:
+    """The list as CSV with a byte order mark; every row says its run, version and as-of day."""
+    keys = [key for key in columns(made) if key not in ANSWERS]
+    heading = made.heading
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    labels = [say(f"column_{key}", language) for key in keys]
+    writer.writerow([*labels, *(say(key, language) for key in ("label_run", "label_version", "label_day"))])
+    for number, row in enumerate(ordered(made.rows), 1):
+        values = facts(row, number, language)
+        line = [guarded(str(values[key])) for key in keys]
+        writer.writerow([*line, heading.run_id, guarded(heading.version), str(heading.as_of)])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def to_json(made: WeeklyList, rows: Mapping[str, Mapping[str, Any]] | None = None) -> bytes:
+    """The list for machines; `rows` adds further fields to households (numbers and reasons for those who may see them).
+
+    Nothing in it says which rows were drawn at random.
+    """
+    heading = made.heading
+    content = {
+        "run_id": heading.run_id,
+        "version": heading.version,
+        "bundle": heading.bundle,
+        "as_of": str(heading.as_of),
+        "period": heading.period,
+        "task": heading.task,
+        "stale": heading.stale,
+        "feeds": {
+            feed.feed: {"status": feed.status, "newest": feed.newest, "age_days": feed.age_days}
+            for feed in heading.feeds
+        },
+        "areas": [
+            {"area": area.name.zh, "capacity": area.capacity, "listed": area.listed, "left_out": dict(area.left_out)}
+            for area in made.areas
+        ],
+        "households": [
+            {
+                "row_code": row.code,
+                "household_id": row.household_id,
+                "area_code": row.area_code,
+                "change": row.change,
+                "change_per_100": row.change_per_100,
+                "situation": {"zh": row.situation.zh, "en": row.situation.en},
+                "visit_by": str(row.visit_by),
+                **(rows or {}).get(row.household_id, {}),
+            }
+            for row in ordered(made.rows)
+        ],
+    }
+    return (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
