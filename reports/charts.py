@@ -201,7 +201,7 @@ def trend(
 ) -> str:
     """The number per 100 over list days, on the bands of the levels; `points` are (day, probability)."""
     left, right, floor, ceiling = 4.0, width - 44, height - 20, 6.0
-    top = max([*(p for _, p in points), bands.get("red", 0.25) * 1.35])
+    top = max(*(1.18 * p for _, p in points), bands.get("red", 0.25) * 1.35)
 
     def at(probability: float) -> float:
         return floor - (floor - ceiling) * probability / top

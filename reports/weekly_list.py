@@ -24,11 +24,11 @@ IDENTITY = ("name", "phone", "address")
 TITLE_ROWS = 4
 """Title, note, hidden machine keys, header."""
 WIDTHS: Mapping[str, float] = {
-    "row_code": 10, "number": 6, "household": 27, "area": 18, "level": 11, "change": 9, "situation": 62, "visit_by": 12,
-    "finding_date": 12, "method": 11, "validity": 24, "onset_date": 12, "cause": 17, "department": 18, "remark": 34,
-    "name": 10, "phone": 14, "address": 26,
+    "row_code": 10, "number": 5, "household": 15, "area": 13, "level": 10, "change": 8, "situation": 46, "visit_by": 11,
+    "finding_date": 11, "method": 9, "validity": 19, "onset_date": 11, "cause": 12, "department": 13, "remark": 24,
+    "name": 10, "phone": 13, "address": 22,
 }  # fmt: skip
-BARS: Mapping[str, str] = {"red": "▮▮▮", "orange": "▮▮▯", "yellow": "▮▯▯", "none": "▮▯▯", "insufficient": "▮▯▯"}
+BARS: Mapping[str, str] = {"red": "■■■", "orange": "■■□", "yellow": "■□□", "none": "■□□", "insufficient": "■□□"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LONG = 1500
 """From so many rows on, rows are streamed to disk."""
@@ -269,6 +269,8 @@ def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], langu
     def table(lines: Sequence[Sequence[str]], *, header: bool = True) -> None:
         nonlocal row
         for ix, line in enumerate(lines):
+            if header and ix == 0:
+                sheet.set_row(row, 30)
             for at, text in enumerate(line):
                 sheet.write_string(row, at, text, formats["header" if header and ix == 0 else "fact"])
             row += 1
