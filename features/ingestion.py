@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -59,7 +60,18 @@ def ingest(
     with store.lock():
         recover(store, settings)
         with engine(settings, home) as opened:
+            opened.sql(f"SET memory_limit = {literal(_less(settings.memory_limit))}")
             return _deliver(place, project, settings, store, opened, feed, received_on, report, dry_run=dry_run)
+
+
+def _less(limit: str) -> str:
+    """Three quarters of a memory limit: the rest is for what is checked in Python beside the engine.
+
+    >>> _less("600MB")
+    '450MB'
+    """
+    number, unit = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", limit.strip()).groups()  # type: ignore[union-attr]
+    return f"{round(float(number) * 0.75)}{unit}"
 
 
 def recover(store: Store, settings: Settings) -> None:

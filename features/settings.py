@@ -33,7 +33,7 @@ RECORDS = (
     SettingRecord("ZHOUJI_VAULT_KEY_FILE", "", "身份库密钥文件", "file of the vault's keys, newest first"),
     SettingRecord("ZHOUJI_VAULT_KEY", "", "身份库密钥，新者在前，逗号分隔", "vault keys, newest first, with commas"),
     SettingRecord("ZHOUJI_MLFLOW_URI", "", "MLflow 地址", "MLflow tracking URI; SQLite in home by default"),
-    SettingRecord("ZHOUJI_MEMORY_LIMIT", "450MB", "查询引擎的内存上限", "memory limit of the query engine"),
+    SettingRecord("ZHOUJI_MEMORY_LIMIT", "600MB", "查询引擎的内存上限", "memory limit of the query engine"),
     SettingRecord("ZHOUJI_TEMP_LIMIT", "20GB", "查询引擎的临时磁盘上限", "temporary disk limit of the query engine"),
     SettingRecord("ZHOUJI_THREADS", "2", "线程数", "threads"),
 )
@@ -51,7 +51,7 @@ class Settings:
     vault_key_file: Path | None = None
     vault_key: str = ""
     mlflow_uri: str = ""
-    memory_limit: str = "450MB"
+    memory_limit: str = "600MB"
     temp_limit: str = "20GB"
     threads: int = 2
 
