@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,7 @@ from typing import Any
 
 import ibis
 
-from features.calendar import FOREVER, Grain, period_end, period_index, period_start
+from features.calendar import FOREVER, Grain, Period, parse_period, period_index
 from features.engines.duckdb import Engine
 from features.errors import DataError
 from features.feeds.contracts import TABLES
@@ -89,8 +88,6 @@ class SourceRow:
 
 def partition_of(grain: Grain, day: date) -> str:
     """Name of the partition that holds a day: 2012, 2012-Q4 or 2012-12."""
-    from features.calendar import Period
-
     return str(Period(grain, period_index(grain, day)))
 
 
@@ -210,7 +207,7 @@ class Store:
         first, last = min(wanted), max(wanted)
         paths = list(self._record_files(table, subject, bucket, periods, version))
         if not paths:
-            return _empty(table, engine)
+            return _empty(table)
         records = engine.read_parquet(paths)
         records = records.filter(records.knowledge_date <= last)
         closed = self._superseded(version, engine)
@@ -294,8 +291,6 @@ class Store:
 
 
 def _overlaps(partition: str, periods: tuple[date, date]) -> bool:
-    from features.calendar import parse_period
-
     if partition == "none":
         return True
     period = parse_period(partition)
@@ -324,7 +319,7 @@ def _rows(path: Path) -> int:
     return rows
 
 
-def _empty(table: str, engine: Engine) -> ibis.Table:
+def _empty(table: str) -> ibis.Table:
     """No rows, with the contract's columns."""
     schema = {column.name: column.ibis_type for column in TABLES[table].stored}
     schema |= {"known_from": "date", "known_to": "date"}
