@@ -192,7 +192,7 @@ def _states(batch: Batch, task: Task) -> tuple[dict[int, pd.DataFrame], tuple[in
         table = cells.select(
             "household_id", "p", "lo", "hi", value=value(needs.windowed[0], period_columns(needs, cells))
         )
-        parts.append(batch.engine.frame(table.filter(table.value.notna()).order_by("household_id", "p", "lo")))
+        parts.append(batch.engine.frame(table.filter(table.value.notnull()).order_by("household_id", "p", "lo")))
         file.unlink()
     frame = pd.concat(parts, ignore_index=True)
     frame["hard"] = holds(frame.pop("value").to_numpy(dtype=float), task.state.hardship)
@@ -223,7 +223,7 @@ def _outcomes(store: History, days: Sequence[date], engine: Engine) -> pd.DataFr
     table = store.as_known_on(days, "outcome", engine)
     frame = _dated(
         engine,
-        table.filter(table.household_id.notna()).select(
+        table.filter(table.household_id.notnull()).select(
             "household_id", "kind", "validity_code", "onset_date", "finding_date", "selection_probability",
             "known_from", "known_to",
         ),

@@ -161,7 +161,7 @@ def _households(store: History, day: date, engine: Engine) -> pd.Index:
     """Households whose record was known and valid on a day."""
     table = store.as_known_on(day, "household", engine)
     at = ibis.literal(day)
-    held = table.filter((table.valid_from <= at) & (table.valid_to.isna() | (table.valid_to > at)))
+    held = table.filter((table.valid_from <= at) & (table.valid_to.isnull() | (table.valid_to > at)))
     frame = engine.frame(held.select("household_id").distinct().order_by("household_id"))
     found: pd.Index = pd.Index(frame["household_id"].to_numpy())
     return found

@@ -9,7 +9,7 @@ list is one list. A row may count as an onset in part (0 < outcome < 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,6 +142,6 @@ def all_measures(
     return {**found, **calibration_measures(probability, outcome, weights, slope=slope)}
 
 
-def joined(parts: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Measures of chunks of resamples as measures of all."""
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
