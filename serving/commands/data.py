@@ -85,7 +85,7 @@ def validate(
             checks = [c for source in sources for c in check_file(source, console.project, console.settings, feed=feed)]
         else:
             day = day_of(console.project, as_of, week) if as_of or week else None
-            checks = check_store(console.project, Store(console.home, console.project), opened, day=day)
+            checks = check_store(console.project, Store(console.home, console.project), opened, console.settings, day=day)
     status = max((check["status"] for check in checks), key=("ok", "warn", "error").index, default="ok")
     console.table(
         ("检查", "checks"),

@@ -1,0 +1,161 @@
+"""What stands beside a reason: the household's own history, its peers, and the source row behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.calendar import period_end, period_index
+from features.engines.duckdb import Engine
+from features.feeds.contracts import TABLES
+from features.panel import PanelFolder
+from features.project import Project
+from features.store import Store
+
+PERIODS: Mapping[str, int] = {"month": 6, "quarter": 4}
+"""Earlier periods that a household's usual level is taken from."""
+DATES = ("event_date", "finding_date", "action_date", "period_end", "valid_from")
+
+
+def history_days(project: Project, day: date) -> list[date]:
+    """Earlier as-of days, one for each of the last periods of the grain, oldest first."""
+    grain, cadence = project.calendar.grain, project.calendar.cadence
+    now = period_index(grain, day)
+    found = []
+    for back in range(PERIODS[grain], 0, -1):
+        end = period_end(grain, now - back)
+        index = period_index(cadence, end)
+        last = period_end(cadence, index)
+        found.append(last if last <= end else period_end(cadence, index - 1))
+    return [earlier for earlier in found if earlier < day]
+
+
+@dataclass(frozen=True)
+class History:
+    """Values of some households on earlier as-of days."""
+
+    days: tuple[date, ...]
+    frames: Mapping[date, pd.DataFrame]
+
+    def of(self, household: str, indicator: str) -> list[float | None]:
+        """One indicator's values, oldest first; None where missing."""
+        found: list[float | None] = []
+        for day in self.days:
+            frame = self.frames[day]
+            known = household in frame.index and indicator in frame.columns
+            value = float(frame[indicator].to_numpy()[frame.index.get_loc(household)]) if known else math.nan
+            found.append(None if math.isnan(value) else value)
+        return found
+
+    def usual(self, household: str, indicator: str) -> float | None:
+        """Median of the earlier values; None with fewer than two."""
+        known = [value for value in self.of(household, indicator) if value is not None]
+        return float(np.median(known)) if len(known) > 1 else None
+
+    def at(self, household: str, indicator: str, day: date | None) -> float | None:
+        """The value on the newest of the days up to `day`."""
+        wanted = [earlier for earlier in self.days if day is None or earlier <= day]
+        if not wanted:
+            return None
+        return self.of(household, indicator)[len(wanted) - 1]
+
+
+def history(panel: PanelFolder | None, households: Sequence[str]) -> History:
+    """The history of some households from a panel of earlier days."""
+    if panel is None:
+        return History((), {})
+    wanted = set(households)
+    frames = {}
+    for day in panel.days:
+        frame = panel.read([day])
+        frames[day] = frame[frame["household_id"].isin(wanted)].set_index("household_id")
+    return History(tuple(panel.days), frames)
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Households of the same visiting area on the same day."""
+
+    frame: pd.DataFrame
+    areas: pd.Series
+
+    def of(self, area: str) -> pd.DataFrame:
+        """Indicators of an area's households."""
+        return self.frame[(self.areas == area).to_numpy()]
+
+    def quantiles(self, area: str, indicator: str) -> tuple[float, float, float] | None:
+        """Median, and the edges of the middle 80 %; None with fewer than ten known values."""
+        values = self.of(area)[indicator].dropna().to_numpy()
+        if len(values) < 10:
+            return None
+        low, median, high = np.quantile(values, [0.1, 0.5, 0.9])
+        return float(median), float(low), float(high)
+
+    def share_below(self, area: str, indicator: str, value: float) -> float:
+        """Share of peers that are lower, equal ones counted half."""
+        values = self.of(area)[indicator].dropna().to_numpy()
+        return float(((values < value).mean() + (values <= value).mean()) / 2)
+
+
+def records(
+    store: Store, engine: Engine, day: date, wanted: Mapping[str, set[str]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The newest record of each household behind each topic, with the source row that it came from.
+
+    Args:
+        store: the store.
+        engine: the engine.
+        day: what was known on it.
+        wanted: topic (`table:word:word`) → households.
+
+    Returns:
+        By (topic, household): row_id, date, feed, department, file, line, delivery. Facts that name only a person are
+        not looked up.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for topic, households in sorted(wanted.items()):
+        table, *where = topic.split(":")
+        if table in TABLES and households:
+            seen = store.as_known_on(day, table, engine)
+            for household, row in _newest(seen, engine, day, where, households).items():
+                found[(topic, household)] = row
+    ids = sorted({row["row_id"] for row in found.values()})
+    rows = {source.row_id: source for source in store.source_rows(ids)}
+    for row in found.values():
+        source = rows[row["row_id"]]
+        row |= {
+            "feed": source.feed, "department": source.department, "file": source.file, "line": source.line,
+            "delivery": source.delivery_id,
+        }  # fmt: skip
+    return found
+
+
+def _newest(
+    seen: Any, engine: Engine, day: date, where: Sequence[str], households: set[str]
+) -> dict[str, dict[str, Any]]:
+    if "household_id" not in seen.columns:
+        return {}
+    seen = seen.filter((seen.known_from <= day) & (seen.known_to > day) & seen.household_id.isin(sorted(households)))
+    dated = [name for name in DATES if name in seen.columns]
+    words = [name for name in ("kind", "source", "category", "detail") if name in seen.columns]
+    frame = engine.frame(seen.select("household_id", "row_id", "known_from", *dated, *words))
+    for word in where:
+        frame = frame[(frame[words] == word).any(axis=1)] if words else frame
+    if frame.empty:
+        return {}
+    frame["date"] = frame[dated].bfill(axis=1).iloc[:, 0] if dated else frame["known_from"]
+    frame["date"] = pd.to_datetime(frame["date"]).fillna(pd.to_datetime(frame["known_from"]))
+    frame = frame[frame["date"] <= pd.Timestamp(day + timedelta(days=1))].sort_values(
+        ["household_id", "date", "row_id"]
+    )
+    newest = frame.groupby("household_id").tail(1)
+    return {
+        str(row["household_id"]): {"row_id": int(row["row_id"]), "date": row["date"].date()}
+        for row in newest.to_dict("records")
+    }

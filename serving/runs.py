@@ -1,0 +1,135 @@
+"""Weekly runs on disk: `runs/<as_of>-<task>-<run_id>/`, complete or not there.
+
+run.json        what the run is a function of, what came out, SHA-256 of each file
+scores.parquet  the whole cohort: margin, probability, range, level, rank
+list.json       the list for machines; list.csv and list.xlsx for people
+sealed.json     which rows were drawn at random, probabilities of selection, open episodes; only its owner reads it
+PUBLISHED       there once the list is out; only published runs are followed by the next
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from features.settings import ProjectHome
+from features.staging import write_atomically
+from serving.listing import Entry, Episode, Left, Selection
+
+RECEIPT, SEALED, SCORES, MARK = "run.json", "sealed.json", "scores.parquet", "PUBLISHED"
+LISTS = ("list.json", "list.csv", "list.xlsx")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A finished run."""
+
+    path: Path
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        """What the run is and what came out."""
+        content: dict[str, Any] = json.loads((self.path / RECEIPT).read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.path.name.rsplit("-", 1)[1]
+
+    @property
+    def as_of(self) -> date:
+        """The as-of day."""
+        return date.fromisoformat(self.path.name[:10])
+
+    @property
+    def published(self) -> bool:
+        """Whether the list went out."""
+        return (self.path / MARK).is_file()
+
+    def publish(self) -> None:
+        """Let the list go out; the next run follows it."""
+        if not self.published:
+            write_atomically(self.path / MARK, (self.run_id + "\n").encode())
+
+    def scores(self) -> pd.DataFrame:
+        """Scores of the whole cohort."""
+        return pd.read_parquet(self.path / SCORES)
+
+    def households(self) -> list[dict[str, Any]]:
+        """Rows of the list."""
+        content = json.loads((self.path / LISTS[0]).read_text(encoding="utf-8"))
+        return list(content["households"])
+
+    def sealed(self) -> dict[str, Any]:
+        """What only the audit may read."""
+        content: dict[str, Any] = json.loads((self.path / SEALED).read_text(encoding="utf-8"))
+        return content
+
+    def episodes(self) -> tuple[Episode, ...]:
+        """Episodes that were open, or in their cool-down, after this list."""
+        return tuple(_episode(entry) for entry in self.sealed()["episodes"])
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Rows of the list with their kinds and probabilities."""
+        return tuple(
+            Entry(**{**entry, "opened_on": date.fromisoformat(entry["opened_on"])})
+            for entry in self.sealed()["entries"]
+        )
+
+
+def _episode(content: Mapping[str, Any]) -> Episode:
+    days = {key: date.fromisoformat(content[key]) for key in ("opened_on", "listed_on")}
+    return Episode(**{**content, **days})
+
+
+def seal(selection: Selection) -> dict[str, Any]:
+    """The sealed part of a selection, ready for JSON."""
+    return {
+        "entries": [_plain(asdict(entry)) for entry in selection.entries],
+        "left": [_left(left) for left in selection.left],
+        "episodes": [_plain(asdict(episode)) for episode in selection.episodes],
+    }
+
+
+def _left(left: Left) -> dict[str, Any]:
+    return asdict(left)
+
+
+def _plain(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, date) else value for key, value in content.items()}
+
+
+def runs_of(home: ProjectHome, task: str) -> list[RunFolder]:
+    """All finished runs of a task, by as-of day, store version and id."""
+    found = [
+        RunFolder(path)
+        for path in home.runs.glob(f"*-{task}-*")
+        if path.name[11:].rsplit("-", 1)[0] == task and (path / RECEIPT).is_file()
+    ]
+    return sorted(found, key=lambda run: (run.as_of, int(run.receipt["store_version"]), run.run_id))
+
+
+def last_before(home: ProjectHome, task: str, day: date, area: str | None = None) -> RunFolder | None:
+    """The newest published run of an earlier day, for the same area."""
+    earlier = [
+        run for run in runs_of(home, task) if run.as_of < day and run.published and run.receipt.get("area") == area
+    ]
+    return earlier[-1] if earlier else None
+
+
+def newest_on(home: ProjectHome, task: str, day: date) -> RunFolder | None:
+    """The newest run of a day, a published one first."""
+    found = [run for run in runs_of(home, task) if run.as_of == day]
+    return max(found, key=lambda run: (run.published, int(run.receipt["store_version"]))) if found else None
+
+
+def with_run_id(home: ProjectHome, task: str, run_id: str) -> RunFolder | None:
+    """The run of this id."""
+    return next((run for run in runs_of(home, task) if run.run_id == run_id), None)
