@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from features.errors import catalogue
+from features.feeds.contracts import vocabularies
 from features.settings import RECORDS
 
 PACKAGES = ("features", "models", "training", "reports", "serving")
@@ -96,6 +97,7 @@ def test_no_data_set_column_stands_in_code(root: Path) -> None:
             columns = feed["profile"]["columns"]
             headings |= {name for name in columns if not name.islower()}
             headings |= {alias for column in columns.values() for alias in column.get("aliases", [])}
+    headings -= {word for words in vocabularies().values() for word in words}  # V1 to V9 are our own codes as well
     assert len(headings) > 50
     found = [
         f"{path.relative_to(root)}: {text}"
