@@ -47,7 +47,12 @@ def check_file(source: str, project: Project, settings: Settings, *, feed: str |
     status: Status = "error" if receipt.quarantined else "ok"
     numbers = f"{receipt.accepted} + {receipt.already_known} + {receipt.quarantined} = {receipt.delivered}"
     found = [
-        Check(f"{name}: {receipt.feed}", status, f"入库 + 已知 + 隔离 = 报送：{numbers}", f"accepted + known + quarantined = delivered: {numbers}")
+        Check(
+            f"{name}: {receipt.feed}",
+            status,
+            f"入库 + 已知 + 隔离 = 报送：{numbers}",
+            f"accepted + known + quarantined = delivered: {numbers}",
+        )
     ]
     found += [Check(name, "warn", warning, warning) for warning in receipt.warnings]
     return [check.as_dict() for check in found]
@@ -57,9 +62,16 @@ def _said(name: str, status: Status, error: ZhoujiError) -> dict[str, Any]:
     return Check(name, status, error.sentence("zh"), error.sentence("en")).as_dict()
 
 
-def check_store(project: Project, store: Store, engine: Engine, settings: Settings, *, day: date | None) -> list[dict[str, Any]]:
+def check_store(
+    project: Project, store: Store, engine: Engine, settings: Settings, *, day: date | None
+) -> list[dict[str, Any]]:
     """The store: profiles against the contract, files against their digests, rows against receipts, feeds against the day."""
-    found = [*_profiles(project), _indicators(project), _bytes(store), _accounts(store, open_quarantine(project, settings))]
+    found = [
+        *_profiles(project),
+        _indicators(project),
+        _bytes(store),
+        _accounts(store, open_quarantine(project, settings)),
+    ]
     if store.version:
         found += _feeds(project, store, engine, day or _newest(store))
     return [check.as_dict() for check in found]
@@ -73,7 +85,10 @@ def _profiles(project: Project) -> list[Check]:
         except ZhoujiError as error:
             found.append(Check(f"profile {feed}", "error", error.sentence("zh"), error.sentence("en")))
     count = len(project.feeds) - len(found)
-    return [*found, Check("profiles", "ok", f"{count} 个数据源的配置符合数据约定", f"{count} feed profiles keep the data contract")]
+    return [
+        *found,
+        Check("profiles", "ok", f"{count} 个数据源的配置符合数据约定", f"{count} feed profiles keep the data contract"),
+    ]
 
 
 def _indicators(project: Project) -> Check:
@@ -87,7 +102,12 @@ def _indicators(project: Project) -> Check:
 def _bytes(store: Store) -> Check:
     damaged = store.damaged()
     if damaged:
-        return Check("files", "error", f"{len(damaged)} 个文件损坏或缺失：{damaged[0]}", f"{len(damaged)} files are damaged or gone: {damaged[0]}")
+        return Check(
+            "files",
+            "error",
+            f"{len(damaged)} 个文件损坏或缺失：{damaged[0]}",
+            f"{len(damaged)} files are damaged or gone: {damaged[0]}",
+        )
     count = sum(len(receipt.files) for receipt in store.deliveries())
     return Check("files", "ok", f"{count} 个文件与清单一致", f"{count} files are as their manifests say")
 
@@ -96,7 +116,12 @@ def _accounts(store: Store, quarantine: Quarantine) -> Check:
     receipts = store.deliveries()
     wrong = [r.delivery_id for r in receipts if r.accepted + r.already_known + r.quarantined != r.delivered]
     if wrong:
-        return Check("accounting", "error", f"对不上账的报送：{', '.join(wrong)}", f"deliveries that do not add up: {', '.join(wrong)}")
+        return Check(
+            "accounting",
+            "error",
+            f"对不上账的报送：{', '.join(wrong)}",
+            f"deliveries that do not add up: {', '.join(wrong)}",
+        )
     delivered, waiting = sum(receipt.delivered for receipt in receipts), len(quarantine.rows())
     status: Status = "warn" if waiting else "ok"
     return Check(

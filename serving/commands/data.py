@@ -15,9 +15,7 @@ from serving.console import Console, day_of, read_day
 FATES = ("delivered", "accepted", "already_known", "quarantined")
 
 
-def ingest(
-    console: Console, sources: list[str], *, feed: str | None, received_on: str | None, dry_run: bool
-) -> None:
+def ingest(console: Console, sources: list[str], *, feed: str | None, received_on: str | None, dry_run: bool) -> None:
     """Take each source in as one delivery; exit code 3 when rows were quarantined, 6 when all was known."""
     from features.ingestion import ingest
 
@@ -85,7 +83,9 @@ def validate(
             checks = [c for source in sources for c in check_file(source, console.project, console.settings, feed=feed)]
         else:
             day = day_of(console.project, as_of, week) if as_of or week else None
-            checks = check_store(console.project, Store(console.home, console.project), opened, console.settings, day=day)
+            checks = check_store(
+                console.project, Store(console.home, console.project), opened, console.settings, day=day
+            )
     status = max((check["status"] for check in checks), key=("ok", "warn", "error").index, default="ok")
     console.table(
         ("检查", "checks"),

@@ -83,7 +83,8 @@ def evaluate(
     if html is not None:
         write_html(found, console.project, html, language=console.language)
     console.say(
-        f"{found['rows']} 户次，基准率 {found['base_rate']:.1%}", f"{found['rows']} rows, base rate {found['base_rate']:.1%}"
+        f"{found['rows']} 户次，基准率 {found['base_rate']:.1%}",
+        f"{found['rows']} rows, base rate {found['base_rate']:.1%}",
     )
     show_measures(console, found["models"])
     console.finish(**found)
