@@ -14,7 +14,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,15 @@ import pandas as pd
 from features.errors import DataError
 from features.project import Levels
 from features.staging import staged_folder
-from models.booster import Booster, load_booster
+from models.booster import Booster, canonical_text, load_booster
 from models.calibration import Calibration
+from models.levels import assign, bands_of, trigger_indicators, triggered_ranks
 from models.schema import Schema
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+PARTS = ("schema.json", "booster.txt", "calibration.json", "levels.json", "baselines.json", "project.yaml")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Bundle:
     def task(self) -> str:
         """The task it predicts."""
         return str(self.manifest["task"])
+
+    @property
+    def needed(self) -> list[str]:
+        """All indicators that a level takes: the booster's in order, then those of triggers."""
+        return list(dict.fromkeys([*self.schema.ids, *trigger_indicators(self.levels)]))
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
         """Raw scores of a matrix in schema order."""
@@ -74,6 +83,19 @@ class Bundle:
         columns = {"margin": margins, "probability": self.probabilities(margins), "low": low, "high": high}
         return pd.DataFrame(columns, index=frame.index)
 
+    def assess(self, frame: pd.DataFrame, *, previous: Sequence[str] | None = None) -> pd.DataFrame:
+        """`score` with the level beside it: bands, hysteresis against the levels before, and triggers.
+
+        Raises:
+            DataError: an indicator that the booster or a trigger needs is not in the frame.
+        """
+        scores = self.score(frame)
+        ranks, _ = triggered_ranks(self.levels, frame)
+        sufficient = frame[self.schema.ids].notna().any(axis=1).to_numpy()
+        probability = scores["probability"].to_numpy()
+        found = assign(probability, bands_of(self.levels), previous=previous, triggered=ranks, sufficient=sufficient)
+        return scores.assign(level=found)
+
 
 def canonical(content: Any) -> bytes:
     """JSON that is the same for the same content."""
@@ -94,10 +116,15 @@ def save(
     """Write a bundle under `bundles/<digest>` in one rename and load it.
 
     The same parts give the same bytes and the same digest; where the folder exists already, it stays.
+
+    Raises:
+        ValueError: the booster has another number of columns than the schema, or a baseline is no finite number.
     """
+    if load_booster(booster).width != len(schema.entries):
+        raise ValueError("the booster was not fitted on this schema")
     files = {
         "schema.json": canonical(schema.plain()),
-        "booster.txt": booster.encode(),
+        "booster.txt": canonical_text(booster).encode(),
         "calibration.json": canonical(calibration.plain()),
         "levels.json": canonical(levels.model_dump(mode="json")),
         "baselines.json": canonical(baselines),
@@ -120,29 +147,43 @@ def save(
 
 @functools.lru_cache(maxsize=8)
 def load(folder: Path, *, threads: int = 1) -> Bundle:
-    """Read a bundle and check it: every file's digest, and the schema's hash.
+    """`read`, remembered by this process: a bundle's folder never changes."""
+    return read(folder, threads=threads)
+
+
+def read(folder: Path, *, threads: int = 1) -> Bundle:
+    """Read a bundle and check it: every file's digest, the folder's name where it is one, and the schema's hash.
 
     Raises:
         DataError: a file is absent or changed, or the schema is not the one the manifest was written for.
     """
+    name = folder.name[:12]
     try:
         text = (folder / MANIFEST).read_bytes()
         manifest = json.loads(text)
-        named = manifest["files"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError("bundle_unreadable", folder=folder.name[:12]) from error
+        named = {part: str(manifest["files"][part]) for part in PARTS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError("bundle_unreadable", folder=name) from error
     if manifest.get("format") != FORMAT:
-        raise DataError("bundle_format_other", folder=folder.name[:12], format=manifest.get("format"))
-    files = {name: _checked(folder, name, digest) for name, digest in named.items()}
+        raise DataError("bundle_format_other", folder=name, format=manifest.get("format"))
+    digest = hashlib.sha256(text).hexdigest()
+    if _DIGEST.fullmatch(folder.name) and folder.name != digest:
+        raise DataError("bundle_file_changed", folder=name, file=MANIFEST)
+    files = {part: _checked(folder, part, expected) for part, expected in named.items()}
+    try:
+        return _opened(folder, digest, manifest, files, threads)
+    except (ValueError, KeyError, TypeError) as error:  # written by something else: digests fit, content does not
+        raise DataError("bundle_unreadable", folder=name) from error
+
+
+def _opened(folder: Path, digest: str, manifest: Mapping[str, Any], files: Mapping[str, bytes], threads: int) -> Bundle:
     schema = Schema.of_plain(json.loads(files["schema.json"]))
-    if schema.hash != manifest["schema_hash"]:
-        raise DataError("bundle_schema_other", folder=folder.name[:12])
     booster = load_booster(files["booster.txt"].decode(), threads=threads)
-    if booster.width != len(schema.entries):
+    if schema.hash != manifest["schema_hash"] or booster.width != len(schema.entries):
         raise DataError("bundle_schema_other", folder=folder.name[:12])
     return Bundle(
         folder,
-        hashlib.sha256(text).hexdigest(),
+        digest,
         manifest,
         schema,
         booster,

@@ -1,7 +1,8 @@
 """Red, orange, yellow: published bands of the calibrated probability, hard triggers, and hysteresis.
 
-A level is a word for a band, never a judgement. A trigger only raises. A household with too little data is
-`insufficient`, which is a reason to look and not a low risk.
+A level is a word for a band, never a judgement. A trigger only raises. Where too little is known, a score says nothing:
+the level that stood before stays, and a household without one is `insufficient`, which is a reason to look and not a
+low risk.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.errors import DataError
 from features.project import Condition, Levels
 
 NAMES = ("none", "yellow", "orange", "red")
@@ -69,37 +71,56 @@ def assign(
     """Level names, shape (rows,).
 
     Args:
-        probability: calibrated, shape (rows,).
+        probability: calibrated, shape (rows,); where it is missing, too little is known.
         bands: entry thresholds and the ratio at which a band is left.
         previous: levels on the list before, for hysteresis.
         triggered: ranks that hard triggers demand at least; they only raise.
-        sufficient: False where too little is known; without a trigger the level is `insufficient`.
+        sufficient: False where too little is known for the score to count; the level before stays, so that a feed
+            that falls silent lowers nobody.
+
+    >>> bands = Bands(yellow=0.05, orange=0.12, red=0.25, leave_ratio=0.75)
+    >>> assign(np.array([0.30, 0.20, 0.10, 0.01]), bands, previous=["none", "red", "none", "orange"]).tolist()
+    ['red', 'red', 'yellow', 'none']
     """
-    rank = np.searchsorted(bands.entries, probability, side="right")
+    rank = np.searchsorted(bands.entries, probability, side="right")  # a missing probability comes out above all
+    rank = np.where(np.isnan(probability), 0, rank)
+    before = np.zeros(len(rank), dtype=int)
     if previous is not None:
-        before = np.array([RANKS.get(name, 0) for name in previous])
+        before = np.array([RANKS.get(name, 0) for name in previous], dtype=int)
         staying = np.searchsorted(bands.entries * bands.leave_ratio, probability, side="right")
-        rank = np.maximum(rank, np.minimum(before, staying))
-    forced = np.zeros(len(rank), dtype=int) if triggered is None else triggered
-    rank = np.maximum(rank, forced)
+        rank = np.maximum(rank, np.minimum(before, np.where(np.isnan(probability), 0, staying)))
+    known = ~np.isnan(probability) if sufficient is None else np.asarray(sufficient, dtype=bool)
+    rank = np.where(known, rank, before)
+    if triggered is not None:
+        rank = np.maximum(rank, triggered)
     names = np.array(NAMES, dtype=object)[rank]
-    if sufficient is not None:
-        names[~np.asarray(sufficient) & (forced == 0)] = INSUFFICIENT
-    return np.asarray(names)
+    names[~known & (rank == 0)] = INSUFFICIENT
+    return names
 
 
 def triggered_ranks(levels: Levels, frame: pd.DataFrame) -> tuple[np.ndarray, list[list[str]]]:
-    """For each row the highest rank that a trigger demands (0: none), and the indicators that did."""
+    """For each row the highest rank that a trigger demands (0: none), and the indicators that did.
+
+    Raises:
+        DataError: a trigger's indicator is not in the frame, so that nobody could be raised by it.
+    """
+    absent = [name for name in trigger_indicators(levels) if name not in frame.columns]
+    if absent:
+        raise DataError("trigger_indicators_absent", names=", ".join(absent[:5]), count=len(absent))
     rank = np.zeros(len(frame), dtype=int)
     which: list[list[str]] = [[] for _ in range(len(frame))]
     for trigger in levels.triggers:
-        if trigger.indicator not in frame.columns:
-            continue
-        hit = holds(trigger.when, frame[trigger.indicator].to_numpy(dtype=float))
+        hit = holds(trigger.when, frame[trigger.indicator].to_numpy(dtype=np.float64, na_value=np.nan))
         rank = np.where(hit, np.maximum(rank, RANKS[trigger.level]), rank)
         for at in np.flatnonzero(hit):
-            which[at].append(trigger.indicator)
+            if trigger.indicator not in which[at]:
+                which[at].append(trigger.indicator)
     return rank, which
+
+
+def trigger_indicators(levels: Levels) -> list[str]:
+    """Indicators that hard triggers look at, each once."""
+    return list(dict.fromkeys(trigger.indicator for trigger in levels.triggers))
 
 
 def plain(levels: Levels) -> dict[str, Any]:

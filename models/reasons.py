@@ -31,7 +31,9 @@ class Reason:
         contribution: sum of the group, in log-odds before calibration.
         influence: 1 (small) to 5 (very large).
         value, usual, previous, line, date: the household's own numbers, where known.
-        peers: median, and the edges of the middle 80 %, of its peers.
+            `usual` and `previous` are earlier values of the same indicator and in its unit.
+        members: all indicators of the group that take part.
+        peers: median, and the edges of the middle 80 %, of its peers, in the same unit.
         records: dated source records, given by the caller.
     """
 
@@ -53,12 +55,20 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A household's reasons, what lowers its risk, and how much of the evidence the shown reasons carry."""
+    """A household's reasons, what lowers its risk, and how much of the evidence the shown reasons carry.
+
+    Attributes:
+        explained: share of all raising contributions that the shown reasons carry, within [0, 1].
+        missing: indicators without a value, in schema order.
+        silent: those of them whose absence itself moves the score by a sentence's worth, largest first. They are said
+            as gaps in the data (`wording.gap`), never as reasons.
+    """
 
     reasons: tuple[Reason, ...]
     relief: tuple[Reason, ...]
     explained: float
     missing: tuple[str, ...] = field(default=())
+    silent: tuple[str, ...] = field(default=())
 
 
 def explain(schema: Schema, values: np.ndarray, contributions: np.ndarray) -> Explanation:
@@ -94,8 +104,12 @@ def explain(schema: Schema, values: np.ndarray, contributions: np.ndarray) -> Ex
     reasons = tuple(reason for reason in found if reason.raises)[:MOST_REASONS]
     relief = tuple(reason for reason in found if not reason.raises)[:MOST_RELIEFS]
     shown = sum(reason.contribution for reason in reasons)
-    missing = tuple(schema.entries[at].id for at in np.flatnonzero(np.isnan(values)))
-    return Explanation(reasons, relief, min(1.0, shown / raising), missing)
+    absent = np.flatnonzero(np.isnan(values))
+    missing = tuple(schema.entries[at].id for at in absent)
+    moving = [at for at in absent if abs(contributions[at]) / total >= LEAST_SHARE]
+    moving.sort(key=lambda at: (-abs(contributions[at]), schema.entries[at].id))
+    silent = tuple(schema.entries[at].id for at in moving)
+    return Explanation(reasons, relief, min(1.0, shown / raising), missing, silent)
 
 
 def _speaker(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from features.anchors import feeds_of
 from features.errors import DataError
 from features.indicators.definition import Expression, Series
 from features.indicators.indicator import Indicator
-from features.indicators.structure import walk
+from features.indicators.structure import canonical, walk
 from features.project import Project
 
 
@@ -29,8 +29,10 @@ class IndicatorEntry:
 
     Attributes:
         topic: indicators that speak of the same series share a topic and make one reason together.
-        names, owners, feeds, up, down: texts by language; `feeds` gives the names of the feeds that bring it.
-        usual: id of an indicator that tells the household's usual level of the same thing, where there is one.
+        names, owners, feeds, up, down: texts by language; `feeds` gives the names of the feeds that bring it. `up`
+            and `down` word a contribution that raises or lowers the risk.
+        definition: what is computed, in the words of the project file.
+        changeable: whether help can change it.
     """
 
     id: str
@@ -45,6 +47,9 @@ class IndicatorEntry:
     up: Mapping[str, str]
     down: Mapping[str, str]
     changeable: bool = False
+    purposes: Mapping[str, str] = field(default_factory=dict)
+    legal_basis: str = ""
+    definition: Any = None
 
 
 @dataclass(frozen=True)
@@ -69,21 +74,33 @@ class Schema:
         core = [[entry.id, entry.definition_hash, entry.direction, entry.unit] for entry in self.entries]
         return hashlib.sha256(json.dumps(core).encode()).hexdigest()
 
-    def matrix(self, frame: pd.DataFrame) -> np.ndarray:
+    def matrix(self, frame: pd.DataFrame, *, only: bool = False) -> np.ndarray:
         """Columns of a frame as a float64 matrix in schema order, shape (rows, indicators); NaN is missing.
 
+        Args:
+            frame: one row a household; other columns are passed over, unless
+            only: is set, where a column that the schema does not know is refused as well (it may be a slip).
+
         Raises:
-            DataError: a column is absent, is not numeric, or holds an infinity.
+            DataError: a column is absent, stands twice, is not numeric, or holds an infinity.
         """
+        known = set(self.ids)
         absent = [name for name in self.ids if name not in frame.columns]
         if absent:
             raise DataError("indicators_absent", names=", ".join(absent[:5]), count=len(absent))
-        try:
-            found = frame[self.ids].to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError) as error:
-            raise DataError("indicators_not_numeric") from error
-        if np.isinf(found).any():
-            names = [name for name, bad in zip(self.ids, np.isinf(found).any(axis=0), strict=True) if bad]
+        odd = [str(name) for name in frame.columns if name not in known] if only else []
+        twice = frame.columns[frame.columns.duplicated()].intersection(self.ids)
+        if odd or len(twice):
+            names = odd or [str(name) for name in twice]
+            raise DataError("indicators_unknown", names=", ".join(names[:5]), count=len(names))
+        chosen = frame[self.ids]
+        words = [str(n) for n, kind in chosen.dtypes.items() if not (_numeric(kind) or chosen[n].isna().all())]
+        if words:  # "12" in quotes is not taken for a number: it is a sign that the columns are not what they seem
+            raise DataError("indicators_not_numeric", names=", ".join(words[:5]), count=len(words))
+        found = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
+        endless = np.isinf(found).any(axis=0)
+        if endless.any():
+            names = [name for name, bad in zip(self.ids, endless, strict=True) if bad]
             raise DataError("indicators_infinite", names=", ".join(names[:5]))
         return np.ascontiguousarray(found)
 
@@ -122,7 +139,14 @@ def _entry(project: Project, indicator: Indicator) -> IndicatorEntry:
         up={"zh": indicator.up.zh, "en": indicator.up.en},
         down={"zh": indicator.down.zh, "en": indicator.down.en},
         changeable=indicator.changeable,
+        purposes={"zh": indicator.purpose.zh, "en": indicator.purpose.en},
+        legal_basis=indicator.legal_basis,
+        definition=canonical(indicator.definition),
     )
+
+
+def _numeric(kind: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind)
 
 
 def topic_of(definition: Expression, family: str) -> str:

@@ -1,6 +1,7 @@
 """Sentences from templates: numbers with their units, reasons, the gist, gaps. Never from a language model.
 
-General words stand in `models/words/{zh,en}.toml`; an indicator's own sentences come with the bundle.
+The same household gets the same words. General words stand in `models/words/{zh,en}.toml`; an indicator's own
+sentences come with the bundle.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from typing import Any
 
 from features.project import Currency
 from models.reasons import Explanation, Reason
-from models.schema import IndicatorEntry
+from models.schema import IndicatorEntry, Schema
 
 LANGUAGES = ("zh", "en")
-_HALF_WIDTH_AFTER_CJK = re.compile(r"[\u4e00-\u9fff][,:;()](?!\d)")
+_HALF_WIDTH_AFTER_CJK = re.compile(r"[\u3400-\u9fff\uff01-\uff5e][,:;()]")
+_PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+_AMOUNT = re.compile(r"(-?[\d,.]+)\s?([^\d\s]+)")
+_ASIDE = re.compile(r"\s?(?:（[^（）]*）|\([^()]*\))")
 UNKNOWN = {"zh": "（无数据）", "en": "(no data)"}
 
 
@@ -68,7 +72,8 @@ class Voice:
         '27,130'
         """
         shown = f"{value:,.{decimals}f}"
-        return shown.rstrip("0").rstrip(".") if decimals and "." in shown else shown
+        shown = shown.rstrip("0").rstrip(".") if decimals else shown
+        return "0" if shown == "-0" else shown
 
     def money(self, minor: float) -> str:
         """An amount of smallest units in the project's currency."""
@@ -96,7 +101,12 @@ def _yuan(voice: Voice, value: float) -> str:
 
 
 def _unit(key: str, decimals: int = 0) -> Callable[[Voice, float], str]:
-    return lambda voice, value: voice.text("unit", key, value=voice.number(value, decimals))
+    def shown(voice: Voice, value: float) -> str:
+        number = voice.number(value, decimals)
+        text = voice.text("unit", key, value=number)
+        return text.removesuffix("s") if voice.language == "en" and number in ("1", "-1") else text
+
+    return shown
 
 
 def _log_ratio(voice: Voice, value: float) -> str:
@@ -120,22 +130,48 @@ _FORMATS: Mapping[str, Callable[[Voice, float], str]] = {
     "days": _unit("days"),
     "persons": _unit("persons", 1),
     "events": _unit("count", 1),
-    "count": _unit("count", 1),
 }
 
 
 def sentence(voice: Voice, entry: IndicatorEntry, reason: Reason) -> str:
-    """A reason as a full sentence with the household's own numbers."""
+    """A reason as a full sentence with the household's own numbers.
+
+    What is not known is not spoken of: an aside in brackets that needs it is dropped, and a sentence that needs it
+    gives way to the indicator's name with its value.
+    """
+    peers = reason.peers[0] if reason.peers else None
+    numbers = {"value": reason.value, "usual": reason.usual, "previous": reason.previous, "line": reason.line}
+    fields = {name: _known(voice, entry.unit, number) for name, number in {**numbers, "peers": peers}.items()}
+    fields["date"] = reason.date
+    unknown = {name for name, shown in fields.items() if shown is None}
     template = (entry.up if reason.raises else entry.down)[voice.language]
-    fields = {
-        "value": voice.value(entry.unit, reason.value),
-        "usual": voice.value(entry.unit, reason.usual),
-        "previous": voice.value(entry.unit, reason.previous),
-        "line": voice.value(entry.unit, reason.line),
-        "peers": voice.value(entry.unit, reason.peers[0] if reason.peers else None),
-        "date": reason.date or UNKNOWN[voice.language],
-    }
-    return template.format(**fields)
+    template = _ASIDE.sub(lambda aside: "" if unknown & _needs(aside[0]) else aside[0], template)
+    if unknown & _needs(template):
+        shown = voice.value(entry.unit, reason.value)
+        return voice.text("text", "named_value", name=entry.names[voice.language], value=shown)
+    return _PLACEHOLDER.sub(lambda found: _placed(fields[found[1]] or "", template[found.end() :].lstrip()), template)
+
+
+def _known(voice: Voice, unit: str, value: float | None) -> str | None:
+    return None if value is None or math.isnan(value) else voice.value(unit, value)
+
+
+def _needs(template: str) -> set[str]:
+    return {found[1] for found in _PLACEHOLDER.finditer(template)}
+
+
+def _placed(shown: str, after: str) -> str:
+    """A value before the rest of its sentence: without its unit where the sentence says it.
+
+    >>> _placed("27,130 元", "元的自付"), _placed("2 times", "hospital admissions"), _placed("3 months", "ago")
+    ('27,130', '2', '3 months')
+    """
+    found = _AMOUNT.fullmatch(shown)
+    if found is None:
+        return shown
+    said = after.startswith((found[2], f"{found[2]}s"))
+    counted = found[2] in ("time", "times", "person", "persons") and after[:1].isalpha() and after[:1].isascii()
+    return found[1] if said or counted or (found[2] == "×" and after.startswith("times")) else shown
 
 
 def beside(voice: Voice, entry: IndicatorEntry, reason: Reason) -> list[str]:
@@ -173,6 +209,43 @@ def explained(voice: Voice, explanation: Explanation) -> str:
     """How much of the evidence the shown reasons carry."""
     share = round(100 * explanation.explained)
     return voice.text("text", "explained", count=len(explanation.reasons), share=share)
+
+
+def gap(voice: Voice, entry: IndicatorEntry, states: Mapping[str, int]) -> str:
+    """Why an indicator has no value: its feed knows nothing of the household, is late, or did not report this.
+
+    Args:
+        voice: the language.
+        entry: the indicator whose value is missing.
+        states: state of each feed for the household: 0 current, 1 late, 2 absent.
+    """
+    found = {feed: states[feed] for feed in entry.feeds if feed in states}
+    worst = min(found.values(), default=0)  # one feed that is current could have brought it
+    if worst in (1, 2):
+        feed = min(feed for feed, state in found.items() if state == worst)
+        return voice.text("gap", "late" if worst == 1 else "absent", feed=entry.feeds[feed][voice.language])
+    return voice.text("gap", "missing", name=entry.names[voice.language])
+
+
+def missing_sentences(voice: Voice, schema: Schema, explanation: Explanation, states: Mapping[str, int]) -> list[str]:
+    """Sentences for what is missing and moves the score, each once, the weightiest first."""
+    entries = {entry.id: entry for entry in schema.entries}
+    return list(dict.fromkeys(gap(voice, entries[name], states) for name in explanation.silent))
+
+
+def level(voice: Voice, name: str) -> str:
+    """The word of a level; it is a label of a published band and never stands alone."""
+    return voice.text("level", name)
+
+
+def influence(voice: Voice, reason: Reason) -> str:
+    """How much a reason weighs, in five steps of words."""
+    return voice.text("influence", str(reason.influence))
+
+
+def disclaimer(voice: Voice) -> str:
+    """What a reminder is and is not; stands on everything that people get."""
+    return voice.text("text", "disclaimer")
 
 
 def gaps(voice: Voice, states: Mapping[str, int], feeds: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
