@@ -102,7 +102,7 @@ def _one(
     scored: Scored, row: Mapping[Any, Any], *, rank: int | None, found: Found, say: _Speaker, entry: Entry | None
 ) -> Explanation:
     household, area = str(row["household_id"]), str(row["area"])
-    sufficient = bool(row["sufficient"])
+    sufficient = bool(pd.notna(row["probability"]))
     trend = _trend(scored, household, row if sufficient else None)
     return Explanation(
         heading=scored.heading,
@@ -112,7 +112,7 @@ def _one(
         probability=float(row["probability"]) if sufficient else None,
         low=float(row["low"]) if sufficient else None,
         high=float(row["high"]) if sufficient else None,
-        base_rate=float(scored.scores.loc[scored.scores["sufficient"], "probability"].mean()),
+        base_rate=float(scored.scores["probability"].mean()),
         rank=rank if sufficient else None,
         cohort=len(scored.scores),
         bands={level: float(getattr(scored.bundle.levels, level)) for level in ("red", "orange", "yellow")},

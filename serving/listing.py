@@ -356,7 +356,7 @@ def _entries(chosen: pd.DataFrame, open_now: Mapping[str, Episode], earlier: Ear
     for row, rank in zip(chosen.to_dict("records"), ranks, strict=True):
         household = str(row["household_id"])
         opened = open_now.get(household)
-        probability = float(row["risk"]) if row["sufficient"] else None
+        probability = float(row["risk"]) if row["sufficient"] and pd.notna(row["probability"]) else None
         change, by = _change(probability, last.get(household), opened)
         entries.append(
             Entry(
