@@ -6,6 +6,8 @@ No page for caseworkers shows log-odds or a waterfall; those are in `plots`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from features.strict import Words
@@ -236,7 +238,8 @@ def to_html(explanation: Explanation, language: str = "zh") -> str:
     """The explanation as a standalone page: inline CSS, no script, ready for print."""
     x = explanation
     n, low, high = bounds(x)
-    points = [(_short(point.day.isoformat()), point.probability) for point in x.trend]
+    marks = _marks([point.day for point in x.trend])
+    points = [(mark, point.probability) for mark, point in zip(marks, x.trend, strict=True)]
     numbers = "、".join(f"{day} {per_100(p)}" for day, p in points)
     return render(
         "household.html",
@@ -262,5 +265,11 @@ def _history(reason: ReasonLine, language: str) -> str:
     return say("history_label", language, name=reason.sentence.of(language), numbers=numbers)
 
 
-def _short(day: str) -> str:
-    return day[2:7]
+def _marks(days: Sequence[date]) -> list[str]:
+    """Short names of list days: month and day where they lie close, year and month where they do not.
+
+    >>> _marks([date(2026, 11, 1), date(2026, 11, 8)]), _marks([date(2026, 6, 30), date(2026, 9, 30)])
+    (['11-01', '11-08'], ['2026-06', '2026-09'])
+    """
+    close = len(days) < 2 or (days[-1] - days[0]).days < 28 * (len(days) - 1)
+    return [f"{day:%m-%d}" if close else f"{day:%Y-%m}" for day in days]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from reports.documents import LEVELS, ListRow, WeeklyList, change_text, say, sho
 FACTS = ("row_code", "number", "household", "area", "level", "change", "situation", "visit_by")
 ANSWERS = ("finding_date", "method", "validity", "onset_date", "cause", "department", "remark")
 IDENTITY = ("name", "phone", "address")
+WRAPPED = ("household", "area", "situation", "address")
 TITLE_ROWS = 4
 """Title, note, hidden machine keys, header."""
 WIDTHS: Mapping[str, float] = {
@@ -185,6 +187,8 @@ def _write_list(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title:
 def _write_row(
     sheet: Any, at: int, row: ListRow, values: Mapping[str, Any], *, keys: Sequence[str], formats: Mapping[str, Any]
 ) -> None:
+    wrapped = max(lines_of(str(values[key]), WIDTHS[key]) for key in keys if key in WRAPPED)
+    sheet.set_row(at, max(24.0, 14.5 * wrapped + 3))
     for column, key in enumerate(keys):
         if key in ANSWERS:
             sheet.write_blank(at, column, None, formats["answer_date" if key.endswith("_date") else "answer"])
@@ -199,6 +203,16 @@ def _write_row(
         else:
             style = "centre" if key == "change" else "fact"
             sheet.write_string(at, column, str(values[key]), formats[style])
+
+
+def lines_of(text: str, width: float) -> int:
+    """Lines that a text takes in a column of this width; a Chinese character is two wide.
+
+    >>> lines_of("近三个月医疗自付", 8), lines_of("8f3c21d09ab4", 15)
+    (2, 1)
+    """
+    wide = sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
+    return max(1, math.ceil(wide / (width - 0.5)))
 
 
 def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) -> None:

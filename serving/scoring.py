@@ -494,7 +494,10 @@ def _row(project: Project, scored: Scored, entry: Entry, told: Explanation, sign
     shown = [reason.sentence for reason in told.reasons[:SHOWN_SENTENCES]]
     situation = words("quiet")
     if shown:
-        situation = Words(zh="".join(text.zh for text in shown), en=" ".join(text.en for text in shown))
+        situation = Words(
+            zh="；".join(text.zh.rstrip("。") for text in shown) + "。",
+            en="; ".join(text.en.rstrip(".") for text in shown) + ".",
+        )
     level = entry.level if entry.level in DEFAULT_DAYS else "yellow"
     days = project.listing.visit_within_days.get(level, DEFAULT_DAYS[level])
     heading = scored.heading
