@@ -29,7 +29,8 @@ LEAST_OUTCOMES = 5
 """Outcomes that a period needs to say something about drift."""
 _RIDGE = 1e-6
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_GRID = np.linspace(-10.0, 6.0, 641)
+_STEP = 0.01
+_GRID = np.arange(-1000, 601) * _STEP
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -101,12 +102,11 @@ class Calibration:
         return self._range_at(self.logit(margins))
 
     def _range_at(self, logit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Whole households of 100: the lower end of the grid step below, the upper end of the one above."""
+        """Whole households of 100, at the nearest of the logits for which the interval is worked out."""
         low, high = _interval(self.drift, self.level)
-        step = (np.clip(logit, _GRID[0], _GRID[-1]) - _GRID[0]) / (_GRID[1] - _GRID[0])
-        below, above = np.floor(step).astype(int), np.ceil(step).astype(int)
+        nearest = np.rint((np.clip(logit, _GRID[0], _GRID[-1]) - _GRID[0]) / _STEP).astype(int)
         probability = sigmoid(logit)
-        return np.minimum(low[below], probability), np.maximum(high[above], probability)
+        return np.minimum(low[nearest], probability), np.maximum(high[nearest], probability)
 
     def coverage(self, margins: np.ndarray, outcomes: np.ndarray, periods: np.ndarray) -> tuple[float, int]:
         """Share of groups of 100 neighbouring scores whose number fell inside the range, and how many groups.

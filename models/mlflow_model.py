@@ -11,15 +11,20 @@ from models.bundle import load
 
 
 class BundleModel(PythonModel):
-    """Scores a frame of indicators: margin, probability, low, high."""
+    """Scores a frame of indicators: margin, probability, low, high, level."""
 
     def load_context(self, context: Any) -> None:
         """Open the bundle that was logged as the artefact."""
         self.bundle = load(Path(context.artifacts["bundle"]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 -- MLflow passes them by name
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002 -- MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
         """One row of scores for each row of indicators."""
-        return self.bundle.score(model_input)
+        return self.bundle.assess(model_input)
 
 
 set_model(BundleModel())
