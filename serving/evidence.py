@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from features.calendar import period_end, period_index
+from features.cells import record_date
 from features.engines.duckdb import Engine
 from features.feeds.contracts import TABLES
 from features.panel import PanelFolder
@@ -115,15 +116,13 @@ def records(
         wanted: topic (`table:word:word`) → households.
 
     Returns:
-        By (topic, household): row_id, date, feed, department, file, line, delivery. Facts that name only a person are
-        not looked up.
+        By (topic, household): row_id, date, feed, department, file, line, delivery.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for topic, households in sorted(wanted.items()):
         table, *where = topic.split(":")
         if table in TABLES and households:
-            seen = store.as_known_on(day, table, engine)
-            for household, row in _newest(seen, engine, day, where, households).items():
+            for household, row in _newest(_facts(store, engine, day, table), engine, day, where, households).items():
                 found[(topic, household)] = row
     ids = sorted({row["row_id"] for row in found.values()})
     rows = {source.row_id: source for source in store.source_rows(ids)}
@@ -136,26 +135,46 @@ def records(
     return found
 
 
+def _facts(store: Store, engine: Engine, day: date, table: str) -> list[Any]:
+    """Facts that name a household, and facts of persons under the household whose member each was known to be."""
+    seen = store.as_known_on(day, table, engine)
+    found = [seen.filter((seen.known_from <= day) & (seen.known_to > day))] if "household_id" in seen.columns else []
+    persons = store.as_known_on(day, table, engine, subject="person")
+    if table == "member" or "person_id" not in persons.columns:
+        return found
+    persons = persons.filter((persons.known_from <= day) & (persons.known_to > day))
+    persons = persons.drop("household_id") if "household_id" in persons.columns else persons
+    member = store.as_known_on(day, "member", engine)
+    member = member.filter((member.known_from <= day) & (member.known_to > day))
+    member = member.select("person_id", "household_id", since=member.valid_from, until=member.valid_to)
+    joined = persons.join(member, "person_id")
+    on = record_date(joined)
+    return [*found, joined.filter((joined.since <= on) & (joined.until.isnull() | (joined.until > on)))]
+
+
 def _newest(
-    seen: Any, engine: Engine, day: date, where: Sequence[str], households: set[str]
+    facts: Sequence[Any], engine: Engine, day: date, where: Sequence[str], households: set[str]
 ) -> dict[str, dict[str, Any]]:
-    if "household_id" not in seen.columns:
+    """Each household's newest fact that the words of the topic fit."""
+    frames = []
+    for seen in facts:
+        dated = [name for name in DATES if name in seen.columns]
+        words = [name for name in ("kind", "source", "category", "detail") if name in seen.columns]
+        wanted = seen.filter(seen.household_id.isin(sorted(households)))
+        frame = engine.frame(wanted.select("household_id", "row_id", "known_from", *dated, *words))
+        for word in where:
+            frame = frame[(frame[words] == word).any(axis=1)] if words else frame
+        if frame.empty:
+            continue
+        frame["date"] = pd.to_datetime(frame["known_from"])
+        for name in reversed(dated):
+            frame["date"] = pd.to_datetime(frame[name]).fillna(frame["date"])
+        frames.append(frame[["household_id", "row_id", "date"]])
+    if not frames:
         return {}
-    seen = seen.filter((seen.known_from <= day) & (seen.known_to > day) & seen.household_id.isin(sorted(households)))
-    dated = [name for name in DATES if name in seen.columns]
-    words = [name for name in ("kind", "source", "category", "detail") if name in seen.columns]
-    frame = engine.frame(seen.select("household_id", "row_id", "known_from", *dated, *words))
-    for word in where:
-        frame = frame[(frame[words] == word).any(axis=1)] if words else frame
-    if frame.empty:
-        return {}
-    frame["date"] = frame[dated].bfill(axis=1).iloc[:, 0] if dated else frame["known_from"]
-    frame["date"] = pd.to_datetime(frame["date"]).fillna(pd.to_datetime(frame["known_from"]))
-    frame = frame[frame["date"] <= pd.Timestamp(day + timedelta(days=1))].sort_values(
-        ["household_id", "date", "row_id"]
-    )
-    newest = frame.groupby("household_id").tail(1)
+    whole = pd.concat(frames)
+    whole = whole[whole["date"] <= pd.Timestamp(day)].sort_values(["household_id", "date", "row_id"])
     return {
         str(row["household_id"]): {"row_id": int(row["row_id"]), "date": row["date"].date()}
-        for row in newest.to_dict("records")
+        for row in whole.groupby("household_id").tail(1).to_dict("records")
     }

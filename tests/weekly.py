@@ -38,7 +38,7 @@ class World:
     task: str
 
 
-def make_world(folder: Path, households: int = 300, months: int = 18, seed: int = 3) -> World:
+def make_world(folder: Path, households: int = 200, months: int = 14, seed: int = 3) -> World:
     """Deliveries taken in, and a bundle that has learnt something made up from the panel's own columns."""
     project = load_project(project_file(folder))
     settings = Settings(home=folder / "home")

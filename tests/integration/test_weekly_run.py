@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from openpyxl import load_workbook
 
 from features.engines.duckdb import engine
 from features.errors import DataError, NothingToDo, UsageError
+from features.settings import Home
 from features.staging import STAGING_PREFIX
+from features.store import Store
+from models.registry import Registry
 from reports import household
 from serving.results import import_list, record_results
 from serving.runs import RunFolder, last_before, runs_of
@@ -45,6 +49,15 @@ def score(world: World, opened, day: date = DAY, **options):
 @pytest.fixture(scope="module")
 def runs(world, opened):
     return score(world, opened, BEFORE), score(world, opened)
+
+
+@pytest.fixture
+def own(world, runs, tmp_path) -> World:
+    """A copy of the home, for a test that delivers into the store."""
+    shutil.copytree(world.settings.home, tmp_path / "home")
+    settings = replace(world.settings, home=tmp_path / "home")
+    home = Home(settings.home)
+    return replace(world, settings=settings, store=Store(home, world.project), registry=Registry(settings, home))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -160,7 +173,7 @@ def fill(source: Path, target: Path, answers: dict[int, dict[str, object]]) -> l
     return [str(sheet.cell(4 + row, keys.index("household") + 1).value) for row in answers]
 
 
-def test_a_filled_list_comes_back(world, opened, runs, tmp_path):
+def test_a_filled_list_comes_back(own, opened, runs, tmp_path):
     visited = DAY + timedelta(days=2)
     good = {"finding_date": visited, "method": "入户", "validity": "V1 确有困难", "department": "民政部门"}
     answers = {
@@ -174,12 +187,12 @@ def test_a_filled_list_comes_back(world, opened, runs, tmp_path):
     }
     file = tmp_path / "filled.xlsx"
     households = fill(runs[1].folder / "list.xlsx", file, answers)
-    arguments = {"settings": world.settings, "engine": opened, "today": DAY + timedelta(days=3)}
-    told = import_list(file, world.project, world.task, world.store, world.registry, **arguments, dry_run=True)
+    arguments = {"settings": own.settings, "engine": opened, "today": DAY + timedelta(days=3)}
+    told = import_list(file, own.project, own.task, own.store, own.registry, **arguments, dry_run=True)
     assert told.accepted == 2
     assert told.delivery is not None
     made = import_list(
-        file, world.project, world.task, world.store, world.registry, **arguments, errors=tmp_path / "errors.xlsx"
+        file, own.project, own.task, own.store, own.registry, **arguments, errors=tmp_path / "errors.xlsx"
     )
     assert made.accepted == 2
     assert [(row.line, row.reason) for row in made.rejected] == [
@@ -187,21 +200,19 @@ def test_a_filled_list_comes_back(world, opened, runs, tmp_path):
     ]  # fmt: skip
     assert (made.delivery["accepted"], made.delivery["quarantined"]) == (2, 0)
     assert made.logged
-    assert not list((world.store.home.project(world.project.name).path / "outbox").iterdir())
+    assert not list((own.store.home.project(own.project.name).path / "outbox").iterdir())
     sheet = load_workbook(tmp_path / "errors.xlsx").active
     assert sheet.max_row == 6
     assert "不是下拉列表里的选项" in sheet.cell(2, 2).value
 
-    counted = record_results(
-        world.project, world.task, world.store, world.registry, engine=opened, day=DAY + timedelta(days=3)
-    )
+    counted = record_results(own.project, own.task, own.store, own.registry, engine=opened, day=DAY + timedelta(days=3))
     ours = [found for found in counted.values() if found.get("confirmed") or found.get("not_confirmed")]
     assert sum(found.get("confirmed", 0) for found in ours) >= 1
 
     with pytest.raises(NothingToDo):
-        import_list(file, world.project, world.task, world.store, world.registry, **arguments)
+        import_list(file, own.project, own.task, own.store, own.registry, **arguments)
 
-    later = score(world, opened, DAY + timedelta(weeks=1))
+    later = score(own, opened, DAY + timedelta(weeks=1))
     listed = {row["household_id"] for row in RunFolder(later.folder).households()}
     assert not set(households[:2]) & listed, "found: not listed again"
     assert later.left.get("visited", 0) + later.left.get("cool_down", 0) + later.left.get("in_hardship", 0) >= 2
