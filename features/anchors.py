@@ -18,7 +18,16 @@ from features.indicators.structure import walk
 from features.project import Project
 
 USUAL_PERIODS = 4
-REGISTERS = ("household", "member", "category", "area", "assistance_line", "schedule", "area_reading")
+REGISTERS = (
+    "household",
+    "member",
+    "category",
+    "area",
+    "assistance_line",
+    "schedule",
+    "area_reading",
+    "employer_month",
+)
 
 
 def presence(project: Project) -> dict[str, Series]:

@@ -60,7 +60,7 @@ def _records(batch: Batch, table: str) -> list[Record]:
     """Records of a small table visible on some day, with `lo` and `hi` as indexes of as-of days."""
     if not delivers(batch.project, table):
         return []
-    frame = batch.engine.frame(batch.store.as_known_on(batch.days, table, batch.engine))
+    frame = batch.engine.frame(batch.store.as_known_on(batch.days, table, batch.engine, subject="all"))
     found = []
     for row in frame.to_dict("records"):
         record: dict[str, Any] = {key: (None if pd.isna(value) else value) for key, value in row.items()}

@@ -33,6 +33,8 @@ FAMILIES: tuple[Family, ...] = (
     "data_quality",
     "context",
 )
+RESERVED = ("household_id", "as_of", "area_code", "weight", "a")
+"""Columns that every panel has."""
 PLACEHOLDERS = frozenset({"value", "usual", "peers", "line", "date", "previous"})
 _PLACEHOLDER = re.compile(r"\{([^{}:!]*)[^{}]*\}")
 
@@ -115,7 +117,7 @@ def validate(indicators: Iterable[Indicator], departments: Iterable[str]) -> tup
     found: dict[str, Indicator] = {}
     owners = set(departments)
     for indicator in indicators:
-        if indicator.id in found:
+        if indicator.id in found or indicator.id in RESERVED:
             raise ProjectError("indicator_twice", id=indicator.id)
         if indicator.owner not in owners:
             raise ProjectError(
