@@ -39,7 +39,7 @@ class Booster:
     def contributions(self, matrix: np.ndarray) -> tuple[np.ndarray, float]:
         """Exact contributions, shape (rows, indicators), and the base; rows sum with the base to the margin.
 
-        They cost about 150 times a prediction: for the households on a list, not for a province.
+        They cost 20 to 150 times a prediction: for the households on a list, not for a province.
         """
         self._check(matrix)
         if len(matrix) == 0:

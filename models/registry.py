@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import json
 import logging
 import math
 import os
@@ -34,6 +36,8 @@ TAG = "zhouji.kind"
 PROCESS = "zhouji.process"
 DIGEST = "zhouji.bundle"
 RUN = "zhouji.run_id"
+EVALUATION = "zhouji.evaluation"
+EVALUATION_FILE = "evaluation.json"
 MODEL = "zhouji.model_id"
 CHAMPION = "champion"
 ENVIRONMENT = {
@@ -238,9 +242,8 @@ class Registry:
         """A run of ours that bears its process, so that `sweep` can tell a killed one from one at work."""
         import mlflow
 
-        mlflow.end_run()
         tags = {**marks, PROCESS: process_mark(os.getpid())}
-        with mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags) as run:
+        with mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, nested=True) as run:
             yield run
 
     # --- versions ----------------------------------------------------------------------------------------------
@@ -321,6 +324,45 @@ class Registry:
                 client.set_model_version_tag(name, number, f"zhouji.{key}", value)
             client.set_registered_model_alias(name, alias, number)
         return previous
+
+    # --- evaluations --------------------------------------------------------------------------------------------
+
+    def log_evaluation(
+        self, project: str, task: str, version: Version, *, report: Mapping[str, Any], metrics: Mapping[str, Any]
+    ) -> str:
+        """Log how a version stood against later outcomes; the same evaluation is found again, not logged twice."""
+        content = json.dumps(report, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        name = hashlib.sha256(content.encode()).hexdigest()
+        with self._asking() as client:
+            experiment = self._experiment(client, f"{project}-{task}")
+            known = client.search_runs(
+                [experiment], f"tags.`{EVALUATION}` = '{name}' AND attributes.status = 'FINISHED'", max_results=1
+            )
+            if known:
+                return str(known[0].info.run_id)
+            import mlflow
+
+            marks = {TAG: "evaluation", DIGEST: version.digest, EVALUATION: name, "zhouji.version": version.number}
+            with self._running(experiment, f"evaluate {version.digest[:8]}", marks) as run:
+                mlflow.log_params(_short({key: report.get(key) for key in ("first", "last", "known_by", "rows")}))
+                mlflow.log_metrics(_finite(metrics), model_id=version.model_id or None)
+                mlflow.log_text(content, f"reports/{EVALUATION_FILE}")
+        return str(run.info.run_id)
+
+    def evaluation(self, project: str, task: str, version: Version) -> dict[str, Any] | None:
+        """The newest evaluation of a version against later outcomes, else its out-of-fold one; None where none is."""
+        with self._asking() as client, tempfile.TemporaryDirectory() as temporary:
+            experiment = self._experiment(client, f"{project}-{task}")
+            for kind in ("evaluation", "training"):
+                query = f"tags.`{DIGEST}` = '{version.digest}' AND tags.`{TAG}` = '{kind}'"
+                query += " AND attributes.status = 'FINISHED'"
+                for run in client.search_runs([experiment], query, order_by=["attributes.start_time DESC"]):
+                    path = f"reports/{EVALUATION_FILE}"
+                    if any(file.path == path for file in client.list_artifacts(run.info.run_id, "reports")):
+                        got = Path(client.download_artifacts(run.info.run_id, path, temporary))
+                        found: dict[str, Any] = json.loads(got.read_text(encoding="utf-8"))
+                        return found
+        return None
 
     # --- weekly runs -------------------------------------------------------------------------------------------
 
@@ -406,7 +448,7 @@ class Registry:
         closed = 0
         with self._asking() as client:
             experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-            for kind in ("training", "week"):
+            for kind in ("training", "evaluation", "week"):
                 query = f"attributes.status = 'RUNNING' AND tags.`{TAG}` = '{kind}'"
                 for run in client.search_runs(experiments, query) if experiments else []:
                     if is_gone(run.data.tags.get(PROCESS, "")):
