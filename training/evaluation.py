@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.project import Project, Task
+from models.calibration import Calibration
 from training import measures
 from training.baselines import Scored
 from training.capacity import at_capacity, by_day
@@ -35,12 +36,12 @@ class Judged:
 
     Attributes:
         scores: by model; `lightgbm` first, a `champion` may be among them.
-        ranges: lowest and highest number expected among 100 households like each row.
+        calibration: where given, how often its range covered is measured.
     """
 
     rows: Rows
     scores: Mapping[str, Scored]
-    ranges: tuple[np.ndarray, np.ndarray] | None = None
+    calibration: Calibration | None = None
 
 
 def evaluate_rows(project: Project, task: Task, judged: Judged, *, resamples: int, seed: int = 0) -> dict[str, Any]:
@@ -134,31 +135,13 @@ def _slice(judged: Judged, mask: np.ndarray, drawn: Resamples, caught: Mapping[s
 # --- ranges and selected findings ---------------------------------------------------------------------------------
 
 
-def _coverage(judged: Judged, group: int = 100) -> dict[str, Any] | None:
+def _coverage(judged: Judged) -> dict[str, Any] | None:
     """How often the number of onsets among 100 households of one day and similar score fell within its range."""
-    if judged.ranges is None:
+    if judged.calibration is None:
         return None
     rows, margin = judged.rows, judged.scores[MAIN].score
-    low, high = judged.ranges
-    within, groups, widths = 0, 0, 0.0
-    for place in range(len(rows.days)):
-        here = np.flatnonzero(rows.day == place)
-        here = here[np.lexsort((rows.household[here], -margin[here]))]
-        for start in range(0, len(here) - group + 1, group):
-            part = here[start : start + group]
-            count = rows.outcome[part].sum()
-            bounds = low[part].mean(), high[part].mean()
-            within += int(np.floor(bounds[0]) <= count <= np.ceil(bounds[1]))
-            widths += bounds[1] - bounds[0]
-            groups += 1
-    if groups == 0:
-        return None
-    return {
-        "groups": groups,
-        "covered": round(within / groups, 6),
-        "nominal": 0.9,
-        "mean_width": round(widths / groups, 4),
-    }
+    covered, groups = judged.calibration.coverage(margin, rows.outcome, rows.day)
+    return {"covered": number(covered), "groups": groups, "nominal": judged.calibration.level}
 
 
 def _selected(judged: Judged, drawn: Resamples) -> dict[str, Any] | None:

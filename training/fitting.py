@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.project import ModelChoices
+from models.booster import load_booster, merge
 from training import logistic
 
 DEFAULTS: dict[str, Any] = {
@@ -124,16 +125,10 @@ def _fit_one(data: tuple[np.ndarray, np.ndarray, np.ndarray | None], settings: M
     x, label, weight = data
     columns = [f"c{place}" for place in range(x.shape[1])]  # indicator ids may have signs that LightGBM rewrites
     booster = lightgbm.train(dict(settings), lightgbm.Dataset(x, label, weight=weight, feature_name=columns), rounds)
-    text: str = booster.model_to_string(importance_type="split")
-    return "\n".join(line for line in text.split("\n") if not line.startswith("[num_threads:"))
+    text: str = booster.model_to_string()
+    return text
 
 
-def predict(texts: Sequence[str], x: np.ndarray, *, threads: int) -> np.ndarray:
-    """Mean margin of the members, in float64 sums in one order."""
-    import lightgbm
-
-    total = np.zeros(len(x))
-    for text in texts:
-        total += lightgbm.Booster(model_str=text).predict(x, raw_score=True, num_threads=threads)
-    found: np.ndarray = total / len(texts)
-    return found
+def margins(texts: Sequence[str], x: np.ndarray, *, threads: int) -> np.ndarray:
+    """Margins of the members merged into one, by the scorer that will serve them."""
+    return load_booster(merge(texts), threads=threads).margins(x)

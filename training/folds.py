@@ -7,7 +7,7 @@ history is too short for that (one as-of day only), households are divided inste
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -59,6 +59,6 @@ def household_folds(days: Sequence[date], until: date, task: Task) -> list[Fold]
     return [Fold(mature, mature, until, (part, HOUSEHOLD_PARTS)) for part in range(HOUSEHOLD_PARTS)]
 
 
-def household_part(households: Sequence[str], parts: int) -> np.ndarray:
+def household_part(households: Iterable[str], parts: int) -> np.ndarray:
     """The part that each household belongs to; the same household is always in the same part."""
     return np.array([zlib.crc32(str(name).encode()) % parts for name in households], dtype=np.int64)

@@ -1,0 +1,228 @@
+"""The whole of training: panel → labels → folds → search → fit → calibrate → baselines → evaluate → bundle → registry.
+
+A training is a pure function of (project, task, store version, until, trials, seed): the same gives the same bundle to
+the byte. Its receipt is written when the bundle is complete, so that a training that was killed while logging only
+logs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from features import panel
+from features.engines.duckdb import Engine
+from features.errors import UsageError
+from features.hardship import read_evidence
+from features.indicators.registry import indicators_of
+from features.project import Project
+from features.settings import Settings
+from features.staging import write_atomically
+from features.store import Store
+from models import bundle as bundles
+from models.bundle import Bundle
+from models.registry import Registry
+from models.schema import schema_of
+from training.baselines import Scored, score_baselines
+from training.crossfitting import calibrate, choose, divide, fit_whole, judge_out_of_fold, out_of_fold
+from training.days import candidate_days, first_day, known_until, mature_days
+from training.evaluation import MAIN, Judged, evaluate_rows
+from training.folds import temporal_folds
+from training.gathering import gather, known_of, used_indicators
+from training.labels import as_of_days_within, is_mature
+from training.receipts import finished, manifest, project_file, receipt_file, receipt_of, training_key
+from training.rows import Progress, Rows, read_rows
+
+CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made; `version` is None where it was not registered."""
+
+    bundle_digest: str
+    version: str | None
+    run_id: str
+    metrics: dict[str, Any]
+    report: dict[str, Any]
+
+
+def train(
+    project: Project,
+    task: str,
+    store: Store,
+    registry: Registry,
+    *,
+    until: date,
+    engine: Engine,
+    settings: Settings,
+    trials: int | None = None,
+    seed: int = 0,
+    register: bool = False,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train on outcomes known by `until`; log the run, and register the version where asked.
+
+    Raises:
+        UsageError: no as-of day has a mature outcome by then, or too few onsets are among them.
+    """
+    report = progress or (lambda *_: None)
+    trials = project.choices(task).search.trials if trials is None else trials
+    indicators = used_indicators(project, task)
+    receipt = receipt_file(store, training_key(project, task, store, until, (trials, seed), indicators))
+    if receipt.is_file() and (found := finished(store, receipt)) is not None:
+        return _log(registry, found[0], found[1], register=register)
+    work = gather(project, task, store, until, engine, settings.threads, seed, indicators, report)
+    folds = divide(work)
+    best = choose(work, folds, trials, report)
+    margins, baselines = out_of_fold(work, folds, best, report)
+    calibration = calibrate(work, folds, margins)
+    evaluated = judge_out_of_fold(work, folds, margins, baselines, calibration, report)
+    report("fit", 0, 1)
+    booster, fitted = fit_whole(work, best)
+    evaluated["training"] = receipt_of(work, folds, best)
+    made = bundles.save(
+        store.home.project(project.name).bundles,
+        manifest=manifest(work, store, trials),
+        schema=schema_of(project, indicators),
+        booster=booster,
+        calibration=calibration,
+        levels=project.levels,
+        baselines=fitted,
+        project_file=project_file(project),
+    )
+    content = {"bundle": made.digest, "report": evaluated}
+    write_atomically(receipt, bundles.canonical(content))
+    return _log(registry, made, evaluated, register=register)
+
+
+def plan(project: Project, task: str, store: Store, *, until: date, engine: Engine | None = None) -> dict[str, Any]:
+    """What a training would use, without doing it."""
+    name, found = project.task(task)
+    days = mature_days(project, name, candidate_days(project, name, first_day(project, store, engine), until), until)
+    folds = temporal_folds(days, found, project.choices(name).folds, until)
+    shown = [
+        {"train": [str(fold.train[0]), str(fold.train[-1])], "test": [str(fold.test[0]), str(fold.test[-1])]}
+        for fold in folds
+    ]
+    return {"task": name, "days": [str(day) for day in days], "indicators": len(indicators_of(project)), "folds": shown}
+
+
+def evaluate(
+    project: Project,
+    task: str,
+    store: Store,
+    registry: Registry,
+    *,
+    first: date,
+    last: date,
+    engine: Engine,
+    settings: Settings,  # noqa: ARG001 -- every command passes it
+    version: str | None = None,
+    resamples: int = 500,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Hold a registered version, and the champion beside it, against outcomes whose horizon ends in [first, last].
+
+    Raises:
+        UsageError: no row has a known outcome in that window.
+    """
+    name, found = project.task(task)
+    chosen, model = registry.fetch(project.name, name, version or default_version(registry, project, name))
+    known_by = known_until(store, engine, found)
+    days = list(
+        as_of_days_within(candidate_days(project, name, first_day(project, store, engine), last), found, first, last)
+    )
+    mature = [day for day in days if is_mature(found, day, known_by)]
+    if not mature:
+        raise UsageError("evaluation_no_rows", task=name, first=first, last=last, immature=len(days))
+    indicators = used_indicators(project, name)
+    bundles.same_meaning(model, schema_of(project, indicators))
+    built = panel.build(project, store, days, engine=engine, progress=progress)
+    evidence = read_evidence(project, found, store, [*days, known_by], engine)
+    everything = read_rows(built, evidence, days, model.schema.ids, known_by, progress=progress)
+    rows = everything.take(everything.cohort)
+    if len(rows) == 0 or rows.outcome.sum() == 0:
+        raise UsageError(
+            "evaluation_no_rows", task=name, first=first, last=last, immature=everything.counts["immature"]
+        )
+    scores = {MAIN: scored_by(model, rows), **score_baselines(model.baselines, known_of(rows))}
+    champion = _champion(registry, project, name, chosen.number)
+    if champion is not None and champion.schema.ids == model.schema.ids:
+        scores["champion"] = scored_by(champion, rows)
+    report = evaluate_rows(project, found, Judged(rows, scores, model.calibration), resamples=resamples)
+    until = str(model.manifest.get("until", ""))
+    head = {
+        "project": project.name,
+        "task": name,
+        "version": chosen.number,
+        "bundle": model.digest,
+        "first": str(first),
+        "last": str(last),
+        "known_by": str(known_by),
+        "trained_until": until,
+        "overlaps_training": bool(until) and until > str(rows.days[0]),
+        "store_version": store.version,
+    }
+    report = {**head, **report}
+    registry.log_evaluation(project.name, name, chosen, report=report, metrics=flat_metrics(report["models"][MAIN]))
+    return report
+
+
+# --- registry and scores ---------------------------------------------------------------------------------------------
+
+
+def _log(registry: Registry, made: Bundle, report: dict[str, Any], *, register: bool) -> Trained:
+    """Log a finished training; one that was logged before keeps its run and version."""
+    registry.sweep()
+    folder = made.folder.parent.parent / "trainings"
+    file = folder / f"{made.digest[:24]}-report" / "evaluation.json"
+    write_atomically(file, bundles.canonical(report))
+    training = report["training"]
+    run_id, version = registry.log_training(
+        made,
+        params={**training["parameters"], "until": made.manifest["until"], "seed": made.manifest["seed"]},
+        metrics=flat_metrics(report["models"][MAIN]),
+        files=[file],
+        datasets={"panel": made.manifest["data"]},
+        tags={"zhouji.code": str(made.manifest["code"]), "zhouji.lock": str(made.manifest["lock"])},
+        register=register,
+    )
+    return Trained(made.digest, version, run_id, report["models"], report)
+
+
+def flat_metrics(measures: Mapping[str, Any]) -> dict[str, float]:
+    """Figures and the ends of their intervals, for MLflow."""
+    found: dict[str, float] = {}
+    for name, value in measures.items():
+        if isinstance(value, int | float):
+            found[name] = float(value)
+        elif isinstance(value, list) and len(value) == 2:
+            found[f"{name}_low"], found[f"{name}_high"] = float(value[0]), float(value[1])
+    return found
+
+
+def scored_by(model: Bundle, rows: Rows) -> Scored:
+    """A bundle's word on rows that are in its schema's order."""
+    parts = [
+        model.margins(rows.x[start : start + 100_000].astype(np.float64)) for start in range(0, len(rows), 100_000)
+    ]
+    margin = np.concatenate(parts) if parts else np.zeros(0)
+    return Scored(margin, model.probabilities(margin))
+
+
+def default_version(registry: Registry, project: Project, task: str) -> str:
+    """The champion where there is one, else the newest version."""
+    versions = registry.versions(project.name, task)
+    return "champion" if any("champion" in version.aliases for version in versions) else "latest"
+
+
+def _champion(registry: Registry, project: Project, task: str, other_than: str) -> Bundle | None:
+    champions = [version for version in registry.versions(project.name, task) if "champion" in version.aliases]
+    if not champions or champions[0].number == other_than:
+        return None
+    return registry.fetch(project.name, task, champions[0].number)[1]
