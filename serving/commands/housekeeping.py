@@ -76,9 +76,9 @@ def check_libraries(console: Console) -> Check:
 
 def check_font(console: Console) -> Check:
     """A font that can write Chinese, from the package that carries one."""
-    from reports.charts import chinese_font
+    from reports.fonts import font_file
 
-    font = chinese_font()
+    font = font_file()
     if font is None:
         repair = "pip install cvttf-NotoSansCJK-Regular"
         return Check("font", "error", console.text("没有中文字体", "no Chinese font"), repair)
