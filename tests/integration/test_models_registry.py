@@ -159,3 +159,16 @@ def test_a_process_id_used_again_is_another_process() -> None:
     assert not is_gone(mine)
     assert not is_gone("")
     assert is_gone(":".join([*mine.split(":")[:2], "1"]))
+
+
+def test_the_newest_evaluation_of_a_version_is_found(home: Home, registry: Registry) -> None:
+    bundle = make(home.project("e").bundles, manifest={"project": "e", "task": "t"})
+    registry.log_training(bundle, **SAID, register=True)
+    version = registry.version("e", "t", "1")
+    assert registry.evaluation("e", "t", version) is None
+    report = {"first": "2012-01-01", "rows": 3, "models": {"lightgbm": {"auc": 0.8}}}
+    first = registry.log_evaluation("e", "t", version, report=report, metrics={"auc": 0.8})
+    assert registry.log_evaluation("e", "t", version, report=report, metrics={"auc": 0.8}) == first
+    assert registry.evaluation("e", "t", version) == report
+    registry.log_evaluation("e", "t", version, report={**report, "rows": 4}, metrics={"auc": 0.7})
+    assert registry.evaluation("e", "t", version) == {**report, "rows": 4}
