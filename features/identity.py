@@ -21,12 +21,13 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from features.errors import DependencyError, UsageError
 from features.project import Project
 from features.settings import Home, Settings
+from features.staging import flush, locked
 
 PSEUDONYM_LENGTH = 24
 
 
-def _secret_file(path: Path, content: str) -> None:
-    """Create a key file that only its owner can read; an existing one is left alone."""
+def _staged_secret(path: Path, content: str) -> Path:
+    """A file beside `path` that never was anybody's but its owner's to read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     staged = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -34,12 +35,30 @@ def _secret_file(path: Path, content: str) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    return staged
+
+
+def _secret_file(path: Path, content: str) -> None:
+    """Create a key file that only its owner can read; an existing one is left alone."""
+    staged = _staged_secret(path, content)
     try:
         os.link(staged, path)  # atomic, and never over a key that another process has just made
-    except FileExistsError:
-        pass
+        flush(path.parent)
+    except (FileExistsError, FileNotFoundError):  # the other process's sweep may have taken ours, once its key stood
+        if not path.is_file():
+            raise
     finally:
-        staged.unlink()
+        staged.unlink(missing_ok=True)
+
+
+def sweep_keys(settings: Settings, home: Home) -> None:
+    """Remove what a process that was killed while it made a key left beside it."""
+    pseudonyms = settings.pseudonym_key_file or home.keys / "pseudonym.key"
+    vault = settings.vault_key_file or home.keys / "vault.key"
+    for path in (pseudonyms, vault):
+        if path.is_file():
+            for staged in path.parent.glob(f".{path.name}-*"):
+                staged.unlink(missing_ok=True)
 
 
 class Pseudonymiser:
@@ -124,6 +143,7 @@ class Vault:
     def __init__(self, folder: Path, cipher: MultiFernet) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = folder / "vault.sqlite"
+        self._path.touch(mode=0o600)
         self._cipher = cipher
         with self._open() as database:
             database.execute(
@@ -140,6 +160,7 @@ class Vault:
         try:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=FULL")
+            database.execute("PRAGMA secure_delete=ON")  # what is erased or replaced leaves no copy in free pages
             with database:
                 yield database
         finally:
@@ -165,7 +186,9 @@ class Vault:
     def erase(self, pseudonym: str) -> bool:
         """Forget an identity; the household's records stay, under a pseudonym that nobody can resolve any more."""
         with self._open() as database:
-            return database.execute("DELETE FROM identity WHERE pseudonym = ?", (pseudonym,)).rowcount > 0
+            erased = database.execute("DELETE FROM identity WHERE pseudonym = ?", (pseudonym,)).rowcount > 0
+        self._empty_log()
+        return erased
 
     def rotate(self) -> int:
         """Encrypt every identity anew with the newest key, in one transaction."""
@@ -173,9 +196,18 @@ class Vault:
             rows = database.execute("SELECT pseudonym, secret FROM identity").fetchall()
             database.executemany(
                 "UPDATE identity SET secret = ? WHERE pseudonym = ?",
-                [(self._cipher.rotate(secret), pseudonym) for pseudonym, secret in rows],
+                [(self._rotated(secret), pseudonym) for pseudonym, secret in rows],
             )
+        self._empty_log()
         return len(rows)
+
+    def _empty_log(self) -> None:
+        """Fold the write-ahead log into the file, so that no old content stays in it."""
+        database = sqlite3.connect(self._path, timeout=30)
+        try:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            database.close()
 
     def _read(self, database: sqlite3.Connection, pseudonym: str) -> dict[str, str]:
         row = database.execute("SELECT secret FROM identity WHERE pseudonym = ?", (pseudonym,)).fetchone()
@@ -186,6 +218,12 @@ class Vault:
         except InvalidToken as error:
             raise DependencyError("vault_locked") from error
         return fields
+
+    def _rotated(self, secret: bytes) -> bytes:
+        try:
+            return self._cipher.rotate(secret)
+        except InvalidToken as error:
+            raise DependencyError("vault_locked") from error
 
     def _encrypt(self, fields: dict[str, str]) -> bytes:
         return self._cipher.encrypt(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode())
@@ -208,15 +246,14 @@ def rotate_vault(project: Project, settings: Settings, *, dry_run: bool = False)
     if dry_run:
         with open_vault(project, settings)._open() as database:  # noqa: SLF001 -- same module
             return int(database.execute("SELECT count(*) FROM identity").fetchone()[0])
-    if path is not None:
-        from features.staging import write_atomically
-
-        write_atomically(path, "".join(f"{key}\n" for key in [Fernet.generate_key().decode(), *keys]).encode())
-        path.chmod(0o600)
     from features.feeds.quarantine import Quarantine
 
-    rotated = open_vault(project, settings).rotate()
-    Quarantine(home.project(project.name).quarantine, open_cipher(settings, home)).rotate()
+    place = home.project(project.name)
+    with locked(place.store / "LOCK"):
+        if path is not None:
+            text = "".join(f"{key}\n" for key in [Fernet.generate_key().decode(), *keys])
+            _staged_secret(path, text).rename(path)
+            flush(path.parent)
+        rotated = open_vault(project, settings).rotate()
+        Quarantine(place.quarantine, open_cipher(settings, home)).rotate()
     return rotated
-
-

@@ -12,8 +12,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,14 +23,16 @@ from features.errors import DataError, NothingToDo, UsageError, ZhoujiError
 from features.feeds.preparation import Prepared, prepare
 from features.feeds.quarantine import Quarantine
 from features.feeds.reading import literal, quoted
-from features.identity import open_cipher, open_pseudonymiser, open_vault
+from features.identity import open_cipher, open_pseudonymiser, open_vault, sweep_keys
 from features.project import Project
 from features.settings import Home, Settings
-from features.staging import STAGING_PREFIX, write_atomically
+from features.staging import STAGING_PREFIX, sweep, write_atomically
 from features.store import LINE_BITS, Receipt, Store, partition_sql
+from features.versions import decide
 
 Report = Callable[[str, int, int], None]
 VAULT_CHUNK = 5000
+SCRATCH = ("engine-", "retry-")
 
 
 def ingest(
@@ -40,9 +43,21 @@ def ingest(
     feed: str | None = None,
     received_on: date,
     dry_run: bool = False,
+    again: bool = False,
     progress: Report | None = None,
 ) -> Receipt:
     """Take one file or database query in as one delivery.
+
+    Args:
+        source: a file, or the address of a database.
+        project: the project whose feed it is.
+        settings: home, keys and limits.
+        feed: the feed; guessed from the columns where there is none.
+        received_on: the day of the delivery.
+        dry_run: check and count, and keep nothing.
+        again: rejected rows that are sent again: judged anew even if their bytes are known, and only a part of
+            their delivery, so that nothing is taken as absent from it.
+        progress: told what is being done.
 
     Returns:
         The receipt: accepted + already known + quarantined = delivered.
@@ -61,7 +76,9 @@ def ingest(
         recover(store, settings)
         with engine(settings, home) as opened:
             opened.sql(f"SET memory_limit = {literal(_less(settings.memory_limit))}")
-            return _deliver(place, project, settings, store, opened, feed, received_on, report, dry_run=dry_run)
+            return _deliver(
+                place, project, settings, store, opened, feed, received_on, report, dry_run=dry_run, again=again
+            )
 
 
 def _less(limit: str) -> str:
@@ -77,16 +94,23 @@ def _less(limit: str) -> str:
 def recover(store: Store, settings: Settings) -> None:
     """Undo what a killed delivery left: files, quarantine and spill that no manifest names."""
     store.recover()
+    sweep_keys(settings, store.home)
     named = {receipt.quarantine for receipt in store.deliveries() if receipt.quarantine}
-    open_quarantine(store.project, settings).keep_only(named)
-    if store.home.temporary.is_dir():
-        for path in store.home.temporary.iterdir():
-            if path.name.startswith("engine-") and not _alive(path):
-                shutil.rmtree(path, ignore_errors=True)
+    quarantine = open_quarantine(store.project, settings)
+    for folder in (quarantine.folder, *_folders(quarantine.folder)):
+        sweep(folder)
+    quarantine.keep_only(named)
+    for path in _folders(store.home.temporary):
+        if path.name.startswith(SCRATCH) and not _alive(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def _alive(scratch: Path) -> bool:
-    """Whether the process that opened this engine still runs."""
+    """Whether the process that made this folder still runs."""
     try:
         os.kill(int((scratch / "pid").read_text()), 0)
     except (OSError, ValueError):
@@ -111,6 +135,7 @@ def _deliver(
     report: Report,
     *,
     dry_run: bool,
+    again: bool,
 ) -> Receipt:
     pseudonymiser = open_pseudonymiser(settings, store.home)
     _same_key(store, pseudonymiser.fingerprint, dry_run=dry_run)
@@ -118,7 +143,7 @@ def _deliver(
     feed_id = feed or guess_feed(source, project, opened)
     if feed_id not in project.feeds:
         raise UsageError("feed_unknown", feed=feed_id, known=", ".join(project.feeds))
-    known = store.knows(f"{feed_id}:{digest}") if digest else None
+    known = store.knows(f"{feed_id}:{digest}") if digest and not again else None
     if known is not None:
         raise NothingToDo("delivery_known", file=known.file, delivery=known.delivery_id)
     name = source.name if isinstance(source, Path) else "sql"
@@ -151,7 +176,22 @@ def _deliver(
         quarantined=0,
         warnings=prepared.warnings,
     )
-    return _commit(prepared, receipt, project, settings, store, opened, report, dry_run=dry_run)
+    decision = decide(prepared, receipt, project, store, opened, complete=not again)
+    receipt = replace(
+        receipt,
+        accepted=decision.accepted,
+        already_known=decision.already_known,
+        quarantined=opened.rows("SELECT count(*) FROM rejected")[0][0],
+        corrections=decision.corrections,
+        retracted=decision.retracted,
+        warnings=receipt.warnings + decision.warnings,
+    )
+    fates = {name: getattr(receipt, name) for name in ("delivered", "accepted", "already_known", "quarantined")}
+    if receipt.accepted + receipt.already_known + receipt.quarantined != receipt.delivered:
+        raise DataError("rows_unaccounted", **fates)
+    if dry_run:
+        return _spanning(receipt, *_span_of_views(prepared, opened))
+    return _commit(prepared, receipt, project, settings, store, opened, report)
 
 
 def _same_key(store: Store, fingerprint: str, *, dry_run: bool) -> None:
@@ -197,111 +237,6 @@ def guess_feed(source: str | Path, project: Project, opened: Engine) -> str:
     return best[0]
 
 
-# --- known, new or corrected ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What becomes of good rows."""
-
-    accepted: int
-    already_known: int
-    corrections: int
-    retracted: int
-
-
-def decide(prepared: Prepared, receipt: Receipt, store: Store, opened: Engine) -> Decision:
-    """Compare good rows with the feed's row index; leaves tables `new_rows` and `closed` in the engine.
-
-    `new_rows` are the versions that this delivery adds. `closed` says which versions, old or new, give way to a
-    later one, and on which day.
-    """
-    base = receipt.delivery << LINE_BITS
-    index, closed = store.row_files(receipt.feed), store.superseded_files(receipt.feed)
-    opened.sql(f"CREATE OR REPLACE TEMP VIEW known_rows AS {_known(index)}")
-    opened.sql(f"CREATE OR REPLACE TEMP VIEW closed_before AS {_closed(closed)}")
-    # within the delivery: the first of equal rows counts, later ones are already known
-    opened.sql(
-        f"CREATE OR REPLACE TEMP TABLE candidates AS SELECT {base} + line AS row_id, line, row_key, content_hash, "
-        "knowledge_date, retracted FROM (SELECT *, row_number() OVER (PARTITION BY row_key, content_hash, "
-        "knowledge_date ORDER BY line) AS nth FROM good_rows) WHERE nth = 1"
-    )
-    if index:
-        # already known: the newest version known on the row's own day says the same
-        opened.sql(
-            "CREATE OR REPLACE TEMP TABLE new_rows AS SELECT c.* FROM candidates c ASOF LEFT JOIN "
-            "(SELECT row_key, knowledge_date, last(content_hash ORDER BY row_id) AS content_hash FROM known_rows "
-            "GROUP BY ALL) k ON c.row_key = k.row_key AND c.knowledge_date >= k.knowledge_date "
-            "WHERE k.content_hash IS NULL OR k.content_hash <> c.content_hash"
-        )
-    else:
-        opened.sql("CREATE OR REPLACE TEMP VIEW new_rows AS SELECT * FROM candidates")
-    _absent(prepared, receipt, opened, index)
-    several = bool(index) or bool(
-        opened.rows("SELECT 1 FROM new_rows GROUP BY row_key HAVING count(*) > 1 LIMIT 1")
-    )
-    opened.sql(f"CREATE OR REPLACE TEMP TABLE closed AS {_closings() if several else _NO_CLOSINGS}")
-    accepted, retracted = opened.rows(
-        "SELECT count(*) FILTER (line > 0), count(*) FILTER (retracted) FROM new_rows"
-    )[0]
-    corrections = opened.rows("SELECT count(DISTINCT row_id) FROM closed")[0][0]
-    good = opened.rows("SELECT count(*) FROM good_rows")[0][0]
-    return Decision(accepted, good - accepted, corrections, retracted)
-
-
-_NO_CLOSINGS = "SELECT CAST(NULL AS BIGINT) AS row_id, CAST(NULL AS DATE) AS superseded_on WHERE false"
-
-
-def _known(files: list[Path]) -> str:
-    if not files:
-        return (
-            "SELECT CAST(NULL AS BIGINT) AS row_id, '' AS row_key, '' AS content_hash, CAST(NULL AS DATE) AS "
-            "knowledge_date, false AS retracted, CAST(NULL AS VARCHAR) AS scope_key WHERE false"
-        )
-    return f"SELECT * FROM read_parquet([{_paths(files)}])"
-
-
-def _closed(files: list[Path]) -> str:
-    if not files:
-        return _NO_CLOSINGS
-    return f"SELECT row_id, min(superseded_on) AS superseded_on FROM read_parquet([{_paths(files)}]) GROUP BY row_id"
-
-
-def _paths(files: list[Path]) -> str:
-    return ", ".join(literal(str(path)) for path in files)
-
-
-def _absent(prepared: Prepared, receipt: Receipt, opened: Engine, index: list[Path]) -> None:
-    """A complete snapshot retracts what is absent from it: a version without records, on the snapshot's day."""
-    scoped = opened.rows("SELECT count(scope_key) FROM good_rows")[0][0]
-    if not index or not scoped:
-        return
-    base = receipt.delivery << LINE_BITS
-    opened.sql("CREATE OR REPLACE TEMP TABLE present AS SELECT * FROM new_rows")
-    opened.sql(
-        f"CREATE OR REPLACE TEMP TABLE new_rows AS SELECT * FROM present UNION ALL "
-        f"SELECT {base} + (1 << 31) + row_number() OVER (ORDER BY k.row_key) AS row_id, "
-        "-row_number() OVER (ORDER BY k.row_key) AS line, k.row_key, 'absent' AS content_hash, "
-        "s.knowledge_date, true AS retracted "
-        "FROM (SELECT row_key, arg_max(scope_key, (knowledge_date, row_id)) AS scope_key, "
-        "arg_max(retracted, (knowledge_date, row_id)) AS gone FROM known_rows GROUP BY row_key) k "
-        "JOIN (SELECT scope_key, max(knowledge_date) AS knowledge_date FROM good_rows GROUP BY scope_key) s "
-        "USING (scope_key) WHERE NOT k.gone AND k.row_key NOT IN (SELECT row_key FROM good_rows)"
-    )
-
-
-def _closings() -> str:
-    """For keys that this delivery touches: the day on which each version gives way to the next, where that is new."""
-    return (
-        "SELECT v.row_id, v.next_date AS superseded_on FROM (SELECT row_id, lead(knowledge_date) OVER "
-        "(PARTITION BY row_key ORDER BY knowledge_date, row_id) AS next_date FROM ("
-        "SELECT row_id, row_key, knowledge_date FROM known_rows WHERE row_key IN (SELECT row_key FROM new_rows) "
-        "UNION ALL SELECT row_id, row_key, knowledge_date FROM new_rows)) v "
-        "LEFT JOIN closed_before b ON b.row_id = v.row_id WHERE v.next_date IS NOT NULL "
-        "AND (b.superseded_on IS NULL OR b.superseded_on > v.next_date) ORDER BY v.row_id"
-    )
-
-
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
@@ -313,45 +248,53 @@ def _commit(
     store: Store,
     opened: Engine,
     report: Report,
-    *,
-    dry_run: bool,
 ) -> Receipt:
-    decision = decide(prepared, receipt, store, opened)
-    quarantined = opened.rows("SELECT count(*) FROM rejected")[0][0]
-    span = opened.rows(
-        "SELECT min(period_start), max(period_end) FROM ("
-        + " UNION ALL ".join(f"SELECT min(period_start) period_start, max(period_end) period_end FROM {view}" for view in prepared.records.values())
-        + ")"
-    )[0]
-    receipt = replace(
-        receipt,
-        accepted=decision.accepted,
-        already_known=decision.already_known,
-        quarantined=quarantined,
-        corrections=decision.corrections,
-        retracted=decision.retracted,
-        first_period=str(span[0]) if span[0] else None,
-        last_period=str(span[1]) if span[1] else None,
-    )
-    if receipt.accepted + receipt.already_known + receipt.quarantined != receipt.delivered:
-        raise DataError("rows_unaccounted", **{k: getattr(receipt, k) for k in ("delivered", "accepted", "already_known", "quarantined")})
-    if dry_run:
-        return receipt
-    if quarantined:
+    if receipt.quarantined:
         receipt = replace(receipt, quarantine=_quarantine(prepared, receipt, project, settings, opened))
     _keep_identities(prepared, project, settings, opened)
     store.folder.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=store.folder))
-    _write(prepared, receipt, project, staged, opened, report)
-    return store.commit(staged, receipt)
+    try:
+        _write(prepared, receipt, project, staged, opened, report)
+        return store.commit(staged, _spanning(receipt, *_span_of_files(staged)))
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
 
 
-def _quarantine(
-    prepared: Prepared, receipt: Receipt, project: Project, settings: Settings, opened: Engine
-) -> str:
+def _spanning(receipt: Receipt, first: date | None, last: date | None) -> Receipt:
+    return replace(receipt, first_period=str(first) if first else None, last_period=str(last) if last else None)
+
+
+def _span_of_views(prepared: Prepared, opened: Engine) -> tuple[date | None, date | None]:
+    """First and last day of a delivery's records, before they are written."""
+    spans = " UNION ALL ".join(
+        f"SELECT min(period_start) AS first, max(period_end) AS last FROM {view}" for view in prepared.records.values()
+    )
+    first, last = opened.rows(f"SELECT min(first), max(last) FROM ({spans})")[0]
+    return first, last
+
+
+def _span_of_files(staged: Path) -> tuple[date | None, date | None]:
+    """The same of written records, from the statistics of their files: nothing is read again."""
+    import pyarrow.parquet as pq
+
+    first: list[date] = []
+    last: list[date] = []
+    for path in (staged / "records").rglob("*.parquet"):
+        content = pq.read_metadata(path)
+        places = {content.schema.column(at).name: at for at in range(content.num_columns)}
+        for group in range(content.num_row_groups):
+            for name, found in (("period_start", first), ("period_end", last)):
+                statistics = content.row_group(group).column(places[name]).statistics
+                if statistics is not None and statistics.has_min_max:
+                    found.append(statistics.min if name == "period_start" else statistics.max)
+    return min(first, default=None), max(last, default=None)
+
+
+def _quarantine(prepared: Prepared, receipt: Receipt, project: Project, settings: Settings, opened: Engine) -> str:
     rows = opened.rows("SELECT line, column_name, rule, original FROM rejected ORDER BY line, column_name")
     return open_quarantine(project, settings).put(
-        receipt.delivery_id, receipt.feed, receipt.file, prepared.headings, rows  # type: ignore[arg-type]
+        receipt.delivery_id, receipt.feed, receipt.file, prepared.headings, rows
     )
 
 
@@ -360,7 +303,8 @@ def _keep_identities(prepared: Prepared, project: Project, settings: Settings, o
         return
     vault = open_vault(project, settings)
     cursor = opened.con.con.execute(
-        "SELECT pseudonym, identifier_type, map_from_entries(list((field, value))) FROM identities GROUP BY ALL ORDER BY 1"
+        "SELECT pseudonym, identifier_type, map_from_entries(list((field, value))) FROM identities "
+        "GROUP BY ALL ORDER BY 1"
     )
     while chunk := cursor.fetchmany(VAULT_CHUNK):
         vault.put((pseudonym, kind, dict(fields)) for pseudonym, kind, fields in chunk)
@@ -373,11 +317,8 @@ def _write(
     opened.sql("SET preserve_insertion_order = true")  # the order of the typed file is the order of every file
     number = f"{receipt.delivery:08d}.parquet"
     if receipt.accepted or receipt.retracted:
-        index = (
-            "SELECT n.row_id, n.line, n.row_key, n.content_hash, n.knowledge_date, n.retracted, g.scope_key "
-            "FROM new_rows n LEFT JOIN good_rows g ON g.line = n.line ORDER BY n.row_id"
-        )
-        _copy(index, staged / "rows" / receipt.feed / number, opened)
+        columns = "row_id, line, row_key, content_hash, knowledge_date, retracted, scope_key"
+        _copy(f"SELECT {columns} FROM new_rows ORDER BY row_id", staged / "rows" / receipt.feed / number, opened)
     if opened.rows("SELECT 1 FROM closed LIMIT 1"):
         _copy("SELECT * FROM closed ORDER BY row_id", staged / "superseded" / receipt.feed / number, opened)
     everything = receipt.accepted == receipt.delivered
@@ -437,8 +378,8 @@ def _stored_columns(table: str, receipt: Receipt) -> str:
     own = ", ".join(quoted(column.name) for column in TABLES[table].columns)
     base = receipt.delivery << LINE_BITS
     return (
-        f"{own}, period_start, period_end, {literal(receipt.feed)} AS feed, {literal(receipt.department)} AS department, "
-        f"knowledge_date, knowledge_date_assumed, {base} + line AS row_id"
+        f"{own}, period_start, period_end, {literal(receipt.feed)} AS feed, "
+        f"{literal(receipt.department)} AS department, knowledge_date, knowledge_date_assumed, {base} + line AS row_id"
     )
 
 
@@ -450,45 +391,71 @@ def _copy(query: str, target: Path, opened: Engine) -> None:
 # --- retry ----------------------------------------------------------------------------------------------------------
 
 
-def retry(
-    project: Project, settings: Settings, *, feed: str | None = None, dry_run: bool = False
-) -> list[Receipt]:
-    """Deliver rejected rows again under today's profile; a delivery whose rows all pass leaves the quarantine."""
-    import csv
+def retry(project: Project, settings: Settings, *, feed: str | None = None, dry_run: bool = False) -> list[Receipt]:
+    """Deliver rejected rows again under today's profile.
 
+    What fails again is kept under the new delivery, so the old one leaves the quarantine; but a delivery with broken
+    lines, which have no cells to try again, stays until somebody repairs its file.
+    """
     quarantine = open_quarantine(project, settings)
     groups: dict[tuple[str, str], list[dict[str, str | None]]] = {}
+    broken: set[str] = set()
     for entry in quarantine.entries(feed=feed):
-        if "" not in entry.original:  # a broken line has no cells to try again
+        if "" in entry.original:
+            broken.add(entry.delivery_id)
+        else:
             groups.setdefault((entry.delivery_id, entry.feed), []).append(dict(entry.original))
     if not groups:
         raise NothingToDo("quarantine_empty")
     receipts = []
     for (delivery_id, feed_id), rows in groups.items():
-        with tempfile.TemporaryDirectory(dir=_private(settings)) as folder:
-            path = Path(folder) / f"retry-{delivery_id}.csv"
-            with path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+        today = max(date.today(), _newest(project, settings, feed_id))  # noqa: DTZ011 -- the administration's own day
+        with _private(settings) as folder:
+            path = _as_file(folder / f"retry-{delivery_id}.csv", rows)
             plain = _as_csv(project, feed_id)
-            receipt = ingest(path, plain, settings, feed=feed_id, received_on=date.today(), dry_run=dry_run)  # noqa: DTZ011
+            receipt = ingest(path, plain, settings, feed=feed_id, received_on=today, dry_run=dry_run, again=True)
         receipts.append(receipt)
-        if not dry_run and receipt.quarantined == 0:
+        if not dry_run and delivery_id not in broken:
             quarantine.remove(delivery_id)
     return receipts
 
 
-def _private(settings: Settings) -> Path:
-    folder = Home(settings.home).temporary
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+def _newest(project: Project, settings: Settings, feed_id: str) -> date:
+    """Day of the feed's newest delivery."""
+    receipts = Store(Home(settings.home), project).deliveries()
+    return max((date.fromisoformat(r.received_on) for r in receipts if r.feed == feed_id), default=date.min)
+
+
+def _as_file(path: Path, rows: list[dict[str, str | None]]) -> Path:
+    import csv
+
+    headings = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, headings)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@contextmanager
+def _private(settings: Settings) -> Iterator[Path]:
+    """A folder for original text: its owner's alone, gone at the end; `recover` removes a killed process's."""
+    temporary = Home(settings.home).temporary
+    temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="retry-", dir=temporary))
+    try:
+        (folder / "pid").write_text(str(os.getpid()))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _as_csv(project: Project, feed_id: str) -> Project:
     """The project with one feed's container set to CSV: quarantined rows are text, whatever they came in."""
     feed = project.feeds[feed_id]
-    source = feed.profile.source.model_copy(update={"format": "csv", "encoding": "utf-8", "delimiter": ",", "header_row": 1})
+    source = feed.profile.source.model_copy(
+        update={"format": "csv", "encoding": "utf-8", "delimiter": ",", "header_row": 1}
+    )
     changed = feed.model_copy(update={"profile": feed.profile.model_copy(update={"source": source})})
     copied = project.model_copy(update={"feeds": {**project.feeds, feed_id: changed}})
     copied._folder = project._folder  # noqa: SLF001

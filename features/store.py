@@ -151,15 +151,17 @@ class Store:
     def commit(self, staged: Path, receipt: Receipt) -> Receipt:
         """Move staged files to their places and write the manifest, whose rename is the commit."""
         files = []
+        touched = {self.folder}
         for path in sorted(staged.rglob("*.parquet")):
             relative = path.relative_to(staged).as_posix()
             target = self.folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             flush(path)
-            digest, rows = _digest(path), _rows(path)
+            files.append(File(relative, _rows(path), _digest(path)))
             path.rename(target)
-            flush(target.parent)
-            files.append(File(relative, rows, digest))
+            touched.update(folder for folder in target.parents if folder.is_relative_to(self.folder))
+        for folder in sorted(touched, reverse=True):  # new folders too must outlive a power cut, before the manifest
+            flush(folder)
         receipt = Receipt(**{**receipt.__dict__, "files": tuple(files)})
         content = json.dumps(asdict(receipt), ensure_ascii=False, sort_keys=True, indent=1, default=str)
         write_atomically(self.folder / "deliveries" / f"{receipt.delivery:08d}.json", content.encode())
