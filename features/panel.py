@@ -77,6 +77,16 @@ class PanelFolder:
         """Indicator ids in order."""
         return list(self.manifest["indicators"])
 
+    @property
+    def rows(self) -> int:
+        """Households on as-of days."""
+        return sum(pq.ParquetFile(file).metadata.num_rows for file in self.path.glob("as_of=*/*.parquet"))
+
+    @property
+    def digest(self) -> str:
+        """What the panel is a function of, as one name."""
+        return self.path.name
+
     def read(self, days: Sequence[date] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Rows of the days (all by default), sorted by as-of day and household.
 
