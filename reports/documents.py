@@ -111,7 +111,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class ListRow:
-    """One household on a list that goes out. Risk rows and audit rows are written alike."""
+    """One household on a list that goes out. Risk rows and audit rows are written alike.
+
+    `visit_by_blind` is the day for the form without levels, where audit rows have days as risk rows do.
+    """
 
     code: str
     household_id: str
@@ -122,6 +125,7 @@ class ListRow:
     change_per_100: int
     situation: Words
     visit_by: date
+    visit_by_blind: date
     identity: Mapping[str, str] = field(default_factory=dict)
 
 

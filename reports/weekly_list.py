@@ -1,7 +1,11 @@
 """The list as it goes out: XLSX to fill in offline, CSV, and JSON. The same list gives the same bytes.
 
-Rows are in the order of areas and levels, inside a level by pseudonym: neither the order nor any column tells risk
-rows from audit rows. A cell that begins like a formula is written as text, in XLSX and in CSV.
+Two forms have the same answers. The *open* one, for those who plan visits, shows levels: risk rows and audit rows have
+the same shape, and the lowest word covers everybody below orange, but where an area's visits all go to the highest
+level, a low level lets one guess. The *blind* one, for those who visit, has no level and no change, is ordered by
+pseudonym, and its days to visit are spread over audit rows as over the others: nothing in it lets one guess.
+
+A cell that begins like a formula is written as text, in XLSX and in CSV.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from reports.documents import LEVELS, ListRow, WeeklyList, change_text, say, sho
 
 FACTS = ("row_code", "number", "household", "area", "level", "change", "situation", "visit_by")
 ANSWERS = ("finding_date", "method", "validity", "onset_date", "cause", "department", "remark")
+SCORED = ("level", "change")
+"""Columns that say something of the score; the blind form has none of them."""
 IDENTITY = ("name", "phone", "address")
 WRAPPED = ("household", "area", "situation", "address")
 TITLE_ROWS = 4
@@ -69,19 +75,22 @@ def choices(departments: Mapping[str, Words], language: str) -> Choices:
     return Choices(codes, shown)
 
 
-def ordered(rows: Sequence[ListRow]) -> list[ListRow]:
-    """Areas, then levels as they are shown, then pseudonyms: no risk order inside a level."""
+def ordered(rows: Sequence[ListRow], *, blind: bool = False) -> list[ListRow]:
+    """Areas, then levels as they are shown (not in the blind form), then pseudonyms: no order of risk."""
+    if blind:
+        return sorted(rows, key=lambda row: (row.area_code, row.household_id))
     place = {**{level: ix for ix, level in enumerate(LEVELS)}, "none": 2, "insufficient": 2}
     return sorted(rows, key=lambda row: (row.area_code, place[row.level], row.household_id))
 
 
-def columns(made: WeeklyList) -> list[str]:
+def columns(made: WeeklyList, *, blind: bool = False) -> list[str]:
     """Machine keys of the columns in order; identity columns only where identities were revealed for this list."""
     revealed = [key for key in IDENTITY if any(key in row.identity for row in made.rows)]
-    return [*FACTS[:3], *revealed, *FACTS[3:], *ANSWERS]
+    shown = [key for key in FACTS[3:] if not (blind and key in SCORED)]
+    return [*FACTS[:3], *revealed, *shown, *ANSWERS]
 
 
-def facts(row: ListRow, number: int, language: str) -> dict[str, Any]:
+def facts(row: ListRow, number: int, language: str, *, blind: bool = False) -> dict[str, Any]:
     """The fact columns of a row."""
     return {
         "row_code": row.code,
@@ -92,7 +101,7 @@ def facts(row: ListRow, number: int, language: str) -> dict[str, Any]:
         "level": f"{BARS[row.level]} {shown_level(row.level, language)}",
         "change": change_text(row.change, row.change_per_100, language),
         "situation": row.situation.of(language),
-        "visit_by": row.visit_by,
+        "visit_by": row.visit_by_blind if blind else row.visit_by,
     }
 
 
@@ -108,7 +117,7 @@ def guarded(text: str) -> str:
 # --- XLSX ----------------------------------------------------------------------------------------------------------
 
 
-def write_xlsx(made: WeeklyList, path: Path, language: str = "zh") -> None:
+def write_xlsx(made: WeeklyList, path: Path, language: str = "zh", *, blind: bool = False) -> None:
     """The list as a workbook: the list to fill in, notes, and the hidden options."""
     import xlsxwriter
 
@@ -117,14 +126,16 @@ def write_xlsx(made: WeeklyList, path: Path, language: str = "zh") -> None:
     book = xlsxwriter.Workbook(str(path), settings)
     heading = made.heading
     created = datetime(heading.as_of.year, heading.as_of.month, heading.as_of.day, tzinfo=UTC).replace(tzinfo=None)
-    title = say("list_title", language, project=heading.project.of(language), period=heading.period)
+    title = say(
+        "visits_title" if blind else "list_title", language, project=heading.project.of(language), period=heading.period
+    )
     book.set_properties({"title": title, "created": created, "comments": f"run {heading.run_id}"})
     formats = _formats(book)
     sheet = book.add_worksheet(say("sheet_list", language))
     notes = book.add_worksheet(say("sheet_notes", language))
     hidden = book.add_worksheet(say("sheet_choices", language))
-    _write_list(sheet, made, formats, title, language)
-    _write_notes(notes, made, formats, language)
+    _write_list(sheet, made, formats, title, language, blind=blind)
+    _write_notes(notes, made, formats, language, blind=blind)
     _write_choices(hidden, choices(made.departments, language))
     hidden.hide()
     book.close()
@@ -159,8 +170,10 @@ def _formats(book: Any) -> dict[str, Any]:
     return {name: book.add_format(options) for name, options in made.items()}
 
 
-def _write_list(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title: str, language: str) -> None:
-    keys = columns(made)
+def _write_list(
+    sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title: str, language: str, *, blind: bool
+) -> None:
+    keys = columns(made, blind=blind)
     for at, key in enumerate(keys):
         sheet.set_column(at, at, WIDTHS[key], None, {"hidden": key == "row_code"})
     heading = made.heading
@@ -179,8 +192,9 @@ def _write_list(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title:
     for at, key in enumerate(keys):
         style = formats["header_answer" if key in ANSWERS else "header"]
         sheet.write_string(3, at, say(f"column_{key}", language), style)
-    for number, row in enumerate(ordered(made.rows), 1):
-        _write_row(sheet, TITLE_ROWS + number - 1, row, facts(row, number, language), keys=keys, formats=formats)
+    for number, row in enumerate(ordered(made.rows, blind=blind), 1):
+        values = facts(row, number, language, blind=blind)
+        _write_row(sheet, TITLE_ROWS + number - 1, row, values, keys=keys, formats=formats)
     _set_up(sheet, made, keys, language)
 
 
@@ -195,7 +209,8 @@ def _write_row(
         elif key == "number":
             sheet.write_number(at, column, values[key], formats["centre"])
         elif key == "visit_by":
-            day = datetime(row.visit_by.year, row.visit_by.month, row.visit_by.day, tzinfo=UTC).replace(tzinfo=None)
+            due = values[key]
+            day = datetime(due.year, due.month, due.day, tzinfo=UTC).replace(tzinfo=None)
             sheet.write_datetime(at, column, day, formats["date"])
         elif key == "level":
             style = row.level if row.level in ("red", "orange") else "yellow"
@@ -209,7 +224,7 @@ def lines_of(text: str, width: float) -> int:
     """Lines that a text takes in a column of this width; a Chinese character is two wide.
 
     >>> lines_of("近三个月医疗自付", 8), lines_of("8f3c21d09ab4", 15)
-    (2, 1)
+    (3, 1)
     """
     wide = sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
     return max(1, math.ceil(wide / (width - 0.5)))
@@ -266,7 +281,7 @@ def _write_choices(sheet: Any, offered: Choices) -> None:
             sheet.write_string(row, at, text)
 
 
-def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], language: str) -> None:
+def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], language: str, *, blind: bool) -> None:
     """How to read and fill in, where the list comes from, the state of feeds, each area's account."""
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 30)
@@ -296,7 +311,7 @@ def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], langu
         put(_stale(made, language), "warning", 34)
     put(say("notes_reminder", language), "text", 34)
     bands = {level: round(100 * value) for level, value in made.bands.items()}
-    put(say("notes_levels", language, **bands), "text", 50)
+    put(say("notes_blind" if blind else "notes_levels", language, **({} if blind else bands)), "text", 50)
     put(say("notes_fill", language), "text", 34)
     put(say("notes_codes", language), "section", 22)
     table([[code, say(f"validity_{code}", language)] for code in VALIDITIES], header=False)
@@ -314,9 +329,16 @@ def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], langu
     )
     put(say("notes_feeds", language), "section", 22)
     table([_feed_header(language), *_feed_lines(made, language)])
+    if blind:
+        _close_notes(sheet)
+        return
     put(say("notes_areas", language), "section", 22)
     labels = ("label_area", "label_capacity", "label_listed", "label_left_out")
     table([[say(key, language) for key in labels], *_area_lines(made, language)])
+    _close_notes(sheet)
+
+
+def _close_notes(sheet: Any) -> None:
     sheet.protect()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)

@@ -198,7 +198,7 @@ def select(
     parts = _divide(pool, room, rules.audit_share, len(held))
     kept = cohort[cohort["household_id"].isin(held)].assign(kind="audit")
     kept["selection_probability"] = [held[h].selection_probability for h in kept["household_id"]]
-    chosen = pd.concat([_draw(pool, parts, _generator(seed, "audit")), kept])
+    chosen = pd.concat([_draw(pool, parts, generator(seed, "audit")), kept])
     entries = _entries(chosen, open_now, earlier, day)
     listed = {entry.household_id for entry in entries}
     lapsed = {e.household_id for e in earlier.episodes if day >= rules.carry_over.after(e.opened_on)}
@@ -212,7 +212,8 @@ def select(
     )
 
 
-def _generator(seed: str, purpose: str) -> np.random.Generator:
+def generator(seed: str, purpose: str) -> np.random.Generator:
+    """Random numbers for one purpose: the same for the same seed, apart from those for others."""
     digest = hashlib.sha256(f"{seed}|{purpose}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 

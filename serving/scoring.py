@@ -40,7 +40,7 @@ from reports import household, weekly_list
 from reports.documents import AreaLine, Explanation, FeedLine, Heading, ListRow, WeeklyList, words
 from serving.evidence import History, history, history_days
 from serving.explaining import Scored, explanations
-from serving.listing import Earlier, Entry, Finding, Selection, select
+from serving.listing import Earlier, Entry, Finding, Selection, generator, select
 from serving.runs import LISTS, RECEIPT, SCORES, SEALED, RunFolder, last_before, newest_on, runs_of, seal
 
 Progress = Callable[[str, int, int], None]
@@ -470,7 +470,10 @@ def _weekly_list(
     tree = scored.tree
     return WeeklyList(
         heading=scored.heading,
-        rows=tuple(_row(project, scored, entry, told[entry.household_id], sign) for entry in selection.entries),
+        rows=tuple(
+            _row(scored, entry, told[entry.household_id], sign, due=due, blind=blind)
+            for entry, due, blind in zip(selection.entries, *_due_days(project, scored, selection), strict=True)
+        ),
         areas=tuple(
             AreaLine(
                 Words(zh=tree.name(count.area), en=tree.name(count.area, "en")),
@@ -490,7 +493,35 @@ def row_code(sign: Callable[[str], str], run_id: str, household_id: str, version
     return sign(f"{run_id}|{household_id}|{version}")
 
 
-def _row(project: Project, scored: Scored, entry: Entry, told: Explanation, sign: Callable[[str], str]) -> ListRow:
+def _due_days(project: Project, scored: Scored, selection: Selection) -> tuple[list[date], list[date]]:
+    """Days to visit by: by level, and for the form without levels, where audit rows have days as risk rows do."""
+    heading = scored.heading
+
+    def due(entry: Entry) -> date:
+        level = entry.level if entry.level in DEFAULT_DAYS else "yellow"
+        days = project.listing.visit_within_days.get(level, DEFAULT_DAYS[level])
+        return heading.as_of + timedelta(days=days)
+
+    entries = selection.entries
+    by_level = [due(entry) for entry in entries]
+    random = generator(heading.run_id, "due")
+    everywhere: list[date] = []
+    here: dict[str, list[date]] = {}
+    for entry, day in zip(entries, by_level, strict=True):
+        if entry.kind == "risk":
+            everywhere.append(day)
+            here.setdefault(entry.area, []).append(day)
+    blind = []
+    for entry, day in zip(entries, by_level, strict=True):
+        offered = here.get(entry.area) or everywhere or [day]
+        drawn = offered[int(random.integers(len(offered)))]
+        blind.append(drawn if entry.kind == "audit" else day)
+    return by_level, blind
+
+
+def _row(
+    scored: Scored, entry: Entry, told: Explanation, sign: Callable[[str], str], *, due: date, blind: date
+) -> ListRow:
     shown = [reason.sentence for reason in told.reasons[:SHOWN_SENTENCES]]
     situation = words("quiet")
     if shown:
@@ -498,8 +529,6 @@ def _row(project: Project, scored: Scored, entry: Entry, told: Explanation, sign
             zh="；".join(text.zh.rstrip("。") for text in shown) + "。",
             en="; ".join(text.en.rstrip(".") for text in shown) + ".",
         )
-    level = entry.level if entry.level in DEFAULT_DAYS else "yellow"
-    days = project.listing.visit_within_days.get(level, DEFAULT_DAYS[level])
     heading = scored.heading
     return ListRow(
         code=row_code(sign, heading.run_id, entry.household_id, heading.version),
@@ -510,7 +539,8 @@ def _row(project: Project, scored: Scored, entry: Entry, told: Explanation, sign
         change=entry.change,
         change_per_100=entry.change_per_100,
         situation=situation,
-        visit_by=heading.as_of + timedelta(days=days),
+        visit_by=due,
+        visit_by_blind=blind,
     )
 
 
@@ -576,6 +606,7 @@ def _write(
     (staged / "list.json").write_bytes(weekly_list.to_json(made, rows))
     (staged / "list.csv").write_bytes(weekly_list.to_csv(made))
     weekly_list.write_xlsx(made, staged / "list.xlsx")
+    weekly_list.write_xlsx(made, staged / "visits.xlsx", blind=True)
     sealed = {"run_id": described.run_id, **seal(selection), "suggestions": list(selection.suggestions)}
     (staged / SEALED).touch(mode=0o600)
     (staged / SEALED).write_bytes(canonical(sealed))

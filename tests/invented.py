@@ -256,6 +256,7 @@ def weekly_list(rows: int = 8) -> WeeklyList:
             change_per_100=(0, 8, -3, 0)[ix % 4],
             situation=situations[ix % 3],
             visit_by=date(2026, 11, 25 + ix % 3),
+            visit_by_blind=date(2026, 11, 25 + ix % 2),
         )
         for ix in range(rows)
     )

@@ -113,6 +113,11 @@ def test_nothing_but_the_sealed_file_tells_audit_rows(runs):
     assert len(shapes) == 1
     assert made.path.joinpath("sealed.json").stat().st_mode & 0o077 == 0
     sheet = load_workbook(made.path / "list.xlsx").worksheets[0]
+    blind = load_workbook(made.path / "visits.xlsx").worksheets[0]
+    keys = [str(cell.value) for cell in blind[3]]
+    place = {str(row[keys.index("household")].value): row for row in blind.iter_rows(min_row=5)}
+    due = {household: row[keys.index("visit_by")].value for household, row in place.items()}
+    assert {due[household] for household in drawn} <= {day for household, day in due.items() if household not in drawn}
     words = {str(sheet.cell(row, 5).value) for row in range(5, sheet.max_row + 1)}
     assert words <= {"■■■ 高", "■■□ 较高", "■□□ 关注"}
 

@@ -116,6 +116,23 @@ def test_the_workbook(tmp_path):
         assert word in notes
 
 
+def test_the_blind_form_tells_nothing_of_the_score(tmp_path):
+    made = weekly_list(40)
+    write_xlsx(made, tmp_path / "blind.xlsx", blind=True)
+    book = load_workbook(tmp_path / "blind.xlsx")
+    keys = [cell.value for cell in book["清单"][3]]
+    assert not {"level", "change"} & set(keys)
+    cells = [
+        str(cell.value) for name in ("清单", "说明") for row in book[name].iter_rows() for cell in row if cell.value
+    ]
+    for word in ("■", "较高", "↑", "每 100 户", "排第", "影响很大"):
+        assert not [cell for cell in cells if word in cell], word
+    households = [row[keys.index("household")].value for row in book["清单"].iter_rows(min_row=5)]
+    assert households == [row.household_id for row in sorted(made.rows, key=lambda r: (r.area_code, r.household_id))]
+    fills = {cell.fill.fgColor.rgb for row in book["清单"].iter_rows(min_row=5, max_col=6) for cell in row}
+    assert len(fills) == 1
+
+
 def test_long_lists_are_streamed(tmp_path):
     write_xlsx(weekly_list(1600), tmp_path / "long.xlsx", "en")
     assert load_workbook(tmp_path / "long.xlsx", read_only=True)["List"].max_row == 1604
