@@ -140,7 +140,7 @@ def _deliver(
     pseudonymiser = open_pseudonymiser(settings, store.home)
     _same_key(store, pseudonymiser.fingerprint, dry_run=dry_run)
     digest = file_digest(source) if isinstance(source, Path) else ""
-    feed_id = feed or guess_feed(source, project, opened)
+    feed_id = feed or guess_feed(source, project)
     if feed_id not in project.feeds:
         raise UsageError("feed_unknown", feed=feed_id, known=", ".join(project.feeds))
     known = store.knows(f"{feed_id}:{digest}") if digest and not again else None
@@ -210,7 +210,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def guess_feed(source: str | Path, project: Project, opened: Engine) -> str:
+def guess_feed(source: str | Path, project: Project) -> str:
     """The feed whose required columns the file has; the only feed of a project is meant without saying.
 
     Raises:
@@ -218,16 +218,16 @@ def guess_feed(source: str | Path, project: Project, opened: Engine) -> str:
     """
     if len(project.feeds) == 1:
         return next(iter(project.feeds))
-    from features.feeds.conversion import heading_of
-    from features.feeds.reading import read
+    from features.feeds.headings import heading_of
+    from features.feeds.reading import headings
 
     scores: dict[str, int] = {}
     for feed_id, feed in project.feeds.items():
         try:
-            types = read(source, feed.profile, opened, name="guessed").types
+            present = headings(source, feed.profile)
         except ZhoujiError:
             continue
-        found = {name: heading_of(name, column, types) for name, column in feed.profile.columns.items()}
+        found = {name: heading_of(name, column, present) for name, column in feed.profile.columns.items()}
         if all(found[name] for name, column in feed.profile.columns.items() if column.required):
             scores[feed_id] = sum(heading is not None for heading in found.values())
     best = [feed_id for feed_id, score in scores.items() if score == max(scores.values())]
@@ -292,7 +292,9 @@ def _span_of_files(staged: Path) -> tuple[date | None, date | None]:
 
 
 def _quarantine(prepared: Prepared, receipt: Receipt, project: Project, settings: Settings, opened: Engine) -> str:
-    rows = opened.rows("SELECT line, column_name, rule, original FROM rejected ORDER BY line, column_name")
+    query = "SELECT line, column_name, rule, original, reasons FROM rejected ORDER BY line"
+    cursor = opened.con.con.execute(query)
+    rows = (row for chunk in iter(lambda: cursor.fetchmany(VAULT_CHUNK), []) for row in chunk)
     return open_quarantine(project, settings).put(
         receipt.delivery_id, receipt.feed, receipt.file, prepared.headings, rows
     )

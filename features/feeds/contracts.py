@@ -96,8 +96,8 @@ DATED = ("event_date", "action_date", "finding_date", "sent_on", "valid_from")
 def _table(name: str, text: str) -> TableContract:
     """`name:type?=vocabulary` words; `?` marks what may be missing, text is the default type."""
     columns = []
-    for word in text.split():
-        word, _, vocabulary = word.partition("=")
+    for declared in text.split():
+        word, _, vocabulary = declared.partition("=")
         nullable = word.endswith("?")
         column, _, kind = word.removesuffix("?").partition(":")
         columns.append(ContractColumn(column, kind or "text", nullable, vocabulary or None))  # type: ignore[arg-type]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from cryptography.fernet import InvalidToken
 
@@ -24,6 +26,9 @@ REASON = ("行号 line", "列 column", "原因 reason", "怎么改 repair")
 ENTRIES = "rows.enc"
 ORIGINAL = "file.enc"
 ABOUT = "about.json"
+WHOLE_LINE = "整行 whole line"
+CHUNK = 2000
+BLOCK = 1 << 23
 
 
 class Cipher(Protocol):
@@ -47,6 +52,8 @@ class Entry:
     column: str
     rule: str
     original: Mapping[str, str | None]
+    reasons: tuple[tuple[str, str], ...] = ()
+    """All (column, rule) of the row, the decisive one first."""
 
 
 class Quarantine:
@@ -57,26 +64,40 @@ class Quarantine:
         self._cipher = cipher
 
     def put(
-        self, delivery_id: str, feed: str, file: str, headings: Sequence[str], rows: Sequence[tuple[int, str, str, str]]
+        self,
+        delivery_id: str,
+        feed: str,
+        file: str,
+        headings: Sequence[str],
+        rows: Iterable[Sequence[Any]],
     ) -> str:
-        """Keep rows of (line, column, rule, original as JSON); returns the folder's name."""
-        name = delivery_id
-        about = {"delivery_id": delivery_id, "feed": feed, "file": file, "headings": list(headings), "rows": len(rows)}
-        content = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-        with staged_folder(self.folder / name) as staged:
+        """Keep rows of (line, column, rule, original as JSON[, all reasons as JSON]); returns the folder's name."""
+        about = {"delivery_id": delivery_id, "feed": feed, "file": file, "headings": list(headings)}
+        with staged_folder(self.folder / delivery_id) as staged:
+            with _private(staged / ENTRIES) as target:
+                for chunk in _chunks(rows, CHUNK):
+                    content = "\n".join(json.dumps(list(row), ensure_ascii=False) for row in chunk)
+                    target.write(self._cipher.encrypt(content.encode()) + b"\n")
             (staged / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-            (staged / ENTRIES).write_bytes(self._cipher.encrypt(content.encode()))
-            (staged / ENTRIES).chmod(0o600)
-        return name
+        return delivery_id
 
     def put_file(self, delivery_id: str, feed: str, source: Path, rule: str) -> str:
-        """Keep a whole file that could not be read."""
-        about = {"delivery_id": delivery_id, "feed": feed, "file": source.name, "rule": rule, "rows": 0}
+        """Keep a whole file that could not be read; the same file again is kept once."""
+        about = {"delivery_id": delivery_id, "feed": feed, "file": source.name, "rule": rule}
+        if (self.folder / delivery_id).is_dir():
+            return delivery_id
         with staged_folder(self.folder / delivery_id) as staged:
+            with _private(staged / ORIGINAL) as target, source.open("rb") as file:
+                while block := file.read(BLOCK):
+                    target.write(self._cipher.encrypt(block) + b"\n")
             (staged / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-            (staged / ORIGINAL).write_bytes(self._cipher.encrypt(source.read_bytes()))
-            (staged / ORIGINAL).chmod(0o600)
         return delivery_id
+
+    def restore_file(self, delivery_id: str, out: Path) -> None:
+        """Write a file that was kept whole as it came."""
+        with _private(out) as target:
+            for block in self._decrypted(self.folder / delivery_id / ORIGINAL):
+                target.write(block)
 
     def keep_only(self, named: set[str]) -> None:
         """Remove folders of deliveries that were never committed."""
@@ -94,11 +115,12 @@ class Quarantine:
         for path, about in self._folders(feed):
             if not (path / ENTRIES).exists():
                 continue
-            for text in self._decrypted(path / ENTRIES).decode().splitlines():
-                line, column, rule, original = json.loads(text)
-                yield Entry(
-                    about["delivery_id"], about["feed"], about["file"], line, column, rule, json.loads(original)
-                )
+            for chunk in self._decrypted(path / ENTRIES):
+                for text in filter(None, chunk.decode().split("\n")):
+                    line, column, rule, original, *more = json.loads(text)
+                    reasons = tuple((name, why) for name, why in json.loads(more[0])) if more else ((column, rule),)
+                    place = (about["delivery_id"], about["feed"], about["file"], line)
+                    yield Entry(*place, column, rule, json.loads(original), reasons)
 
     def headings(self, delivery_id: str) -> list[str]:
         """The delivery's own headings."""
@@ -122,13 +144,18 @@ class Quarantine:
     def export(self, out: Path, *, feed: str | None = None, language: str = "zh") -> int:
         """Write rejected rows with their original columns and the reason beside them; CSV or XLSX by the ending."""
         entries = list(self.entries(feed=feed))
-        headings = list(dict.fromkeys(name for entry in entries for name in entry.original))
+        headings = list(dict.fromkeys(name for entry in entries for name in entry.original if name))
+        if any(entry.original.get("") for entry in entries):
+            headings.append("")
         rows = [[*REASON, *headings]]
         for entry in entries:
-            words = rules()[entry.rule]
-            reason = [str(entry.line), entry.column, words["says"].of(language), words["repair"].of(language)]
-            rows.append([*reason, *(entry.original.get(name) or "" for name in headings)])
+            why, how = _explained(entry, language)
+            columns = "；".join(dict.fromkeys(name for name, _ in entry.reasons if name))
+            cells = [entry.original.get(name) or "" for name in headings]
+            rows.append([str(entry.line), columns, why, how, *cells])
+        rows[0] = [*REASON, *(name or WHOLE_LINE for name in headings)]
         out.parent.mkdir(parents=True, exist_ok=True)
+        _private(out).close()  # nobody else's to read, from the first byte on
         if out.suffix.lower() == ".xlsx":
             _write_xlsx(out, rows)
         else:
@@ -142,7 +169,8 @@ class Quarantine:
         for path, _ in self._folders(None):
             for name in (ENTRIES, ORIGINAL):
                 if (path / name).exists():
-                    write_atomically(path / name, self._cipher.encrypt(self._decrypted(path / name)))
+                    chunks = [self._cipher.encrypt(chunk) + b"\n" for chunk in self._decrypted(path / name)]
+                    write_atomically(path / name, b"".join(chunks))
                     (path / name).chmod(0o600)
 
     def _folders(self, feed: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -154,11 +182,34 @@ class Quarantine:
                 if feed is None or about["feed"] == feed:
                     yield path, about
 
-    def _decrypted(self, path: Path) -> bytes:
+    def _decrypted(self, path: Path) -> Iterator[bytes]:
+        """The chunks of an encrypted file; each line of it is one."""
         try:
-            return self._cipher.decrypt(path.read_bytes())
+            with path.open("rb") as file:
+                for token in file:
+                    yield self._cipher.decrypt(token.strip())
         except InvalidToken as error:
             raise DependencyError("vault_locked") from error
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
+def _chunks(rows: Iterable[Sequence[Any]], size: int) -> Iterator[list[Sequence[Any]]]:
+    """Rows in chunks of `size`."""
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, size)):
+        yield chunk
+
+
+def _explained(entry: Entry, language: str) -> tuple[str, str]:
+    """All reasons of a row and all repairs, each once."""
+    found = [rules()[rule] for _, rule in entry.reasons]
+    return tuple(" ".join(dict.fromkeys(words[part].of(language) for words in found)) for part in ("says", "repair"))  # type: ignore[return-value]
 
 
 def _sentences(rule: str) -> dict[str, str]:

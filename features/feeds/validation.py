@@ -10,7 +10,6 @@ import functools
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
@@ -28,17 +27,7 @@ from features.strict import Words
 FIRST_DAY = date(1900, 1, 1)
 FURTHEST = timedelta(days=3660)
 MOST_MINOR_UNITS = 10**15
-CHUNK = 65_536
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One value that broke a rule."""
-
-    line: int
-    column: str
-    rule: str
-    value: str
+CHUNK = 32_768
 
 
 @functools.cache
@@ -131,21 +120,30 @@ def _words(project: Project, profile: Profile) -> dict[str, set[str]]:
     return found
 
 
-def failures(checked: pa.DataFrameSchema, file: Path, columns: list[str]) -> Iterator[Failure]:
-    """All values of a file of typed rows that break a rule, chunk by chunk."""
-    wanted = ["line", *columns]
-    for batch in pq.ParquetFile(file).iter_batches(CHUNK, columns=wanted):
-        frame = batch.to_pandas(date_as_object=False).set_index("line")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                checked.validate(frame, lazy=True, inplace=True)
-        except pa.errors.SchemaErrors as errors:
-            yield from _collected(errors.failure_cases, frame)
+def failures(checked: pa.DataFrameSchema, file: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
+    """All values of a file of typed rows that break a rule, chunk by chunk: line, column_name, rule, value."""
+    reader = pq.ParquetFile(file)
+    try:
+        for batch in reader.iter_batches(CHUNK, columns=["line", *columns]):
+            frame = batch.to_pandas(date_as_object=False).set_index("line")
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    checked.validate(frame, lazy=True, inplace=True)
+            except pa.errors.SchemaErrors as errors:
+                yield _collected(errors.failure_cases)
+    finally:
+        reader.close()
 
 
-def _collected(cases: pd.DataFrame, frame: pd.DataFrame) -> Iterator[Failure]:
-    for column, check, index in zip(cases["column"], cases["check"], cases["index"], strict=True):
-        rule = "required" if check == "not_nullable" else str(check)
-        value = frame.at[index, column] if index in frame.index else None
-        yield Failure(int(index), str(column), rule, "" if pd.isna(value) else str(value))
+def _collected(cases: pd.DataFrame) -> pd.DataFrame:
+    rule = cases["check"].astype(str).replace("not_nullable", "required")
+    value = cases["failure_case"].map(lambda value: "" if value is None or value is pd.NaT else str(value))
+    return pd.DataFrame(
+        {
+            "line": cases["index"].astype("int64"),
+            "column_name": cases["column"].astype(str),
+            "rule": rule,
+            "value": value.where(rule != "required", ""),
+        }
+    )
