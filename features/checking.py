@@ -7,11 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from features.divisions import area_tree
 from features.engines.duckdb import Engine
 from features.errors import DataError, NothingToDo, ZhoujiError
-from features.feeds.preparation import check_rules
 from features.feeds.quarantine import Quarantine
-from features.freshness import check
+from features.feeds.records import check_rules
+from features.freshness import check, check_areas
 from features.indicators.registry import indicators_of
 from features.ingestion import ingest, open_quarantine
 from features.project import Project
@@ -19,6 +20,7 @@ from features.settings import Settings
 from features.store import Store
 
 Status = Literal["ok", "warn", "error"]
+WORDS = {"current": "正常", "late": "迟报", "shrunken": "数量缩水", "absent": "没有数据"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _said(name: str, status: Status, error: ZhoujiError) -> dict[str, Any]:
 def check_store(
     project: Project, store: Store, engine: Engine, settings: Settings, *, day: date | None
 ) -> list[dict[str, Any]]:
-    """The store: profiles against the contract, files against their digests, rows against receipts, feeds against the day."""
+    """The store: profiles against the contract, files against digests, rows against receipts, feeds against the day."""
     found = [
         *_profiles(project),
         _indicators(project),
@@ -139,15 +141,31 @@ def _newest(store: Store) -> date:
 
 def _feeds(project: Project, store: Store, engine: Engine, day: date) -> list[Check]:
     found = []
-    for state in check(project, store, day, engine):
+    states = check(project, store, day, engine)
+    for state in states:
         status: Status = "ok" if state.sound else "error" if state.essential else "warn"
-        words = {"current": "正常", "late": "迟报", "shrunken": "数量缩水", "absent": "没有数据"}
         found.append(
             Check(
                 f"feed {state.feed}",
                 status,
-                f"{words[state.status]}：最新 {state.newest or '—'}，应有 {state.expected or '—'}，{state.rows} 条（平时 {state.usual_rows}）",
-                f"{state.status}: newest {state.newest or '—'}, expected {state.expected or '—'}, {state.rows} rows (usually {state.usual_rows})",
+                f"{WORDS[state.status]}：最新 {state.newest or '—'}，应有 {state.expected or '—'}，"
+                f"{state.rows} 条（平时 {state.usual_rows}）",
+                f"{state.status}: newest {state.newest or '—'}, expected {state.expected or '—'}, "
+                f"{state.rows} rows (usually {state.usual_rows})",
             )
         )
+    return [*found, *_areas(project, store, engine, day, {state.feed for state in states if not state.sound})]
+
+
+def _areas(project: Project, store: Store, engine: Engine, day: date, named: set[str]) -> list[Check]:
+    """Areas in which a feed is not as it should be, though it is in the whole; `named` feeds are not anyway."""
+    tree = area_tree(project)
+    found = []
+    for state in check_areas(project, store, day, engine):
+        if state.status == "current" or state.feed in named:
+            continue
+        numbers = f"{state.newest or '—'} < {state.expected}, {state.rows}/{state.usual_rows}"
+        name = f"feed {state.feed} @ {state.area}"
+        zh = f"{tree.name(state.area)}：{WORDS[state.status]}（{numbers}）"
+        found.append(Check(name, "warn", zh, f"{tree.name(state.area, 'en')}: {state.status} ({numbers})"))
     return found

@@ -2,6 +2,7 @@
 
 What counts is what was known on that day: rows per period, against the period that the feed should have delivered by
 then (`cadence`, `expected_within_days`) and against the usual volume of the periods before (`minimum_share`).
+A feed may be whole in the province and silent in one county: `check_areas` asks the same of every area.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any, Literal
 
+import ibis
+
 from features.anchors import USUAL_PERIODS, presence
-from features.calendar import Grain, Period, period_end, period_index
+from features.calendar import FOREVER, Grain, Period, period_end, period_index, period_start
 from features.cells import Batch, History, delivers, record_date
+from features.divisions import AreaTree, area_tree
 from features.engines.duckdb import Engine
 from features.errors import GateError
 from features.project import Project
 
 Status = Literal["current", "late", "shrunken", "absent"]
+FEWEST = 20  # an area that usually sends fewer rows is not judged: it goes up and down by itself
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,23 @@ class FeedState:
         return self.status == "current"
 
 
+@dataclass(frozen=True)
+class AreaState:
+    """One feed in one area of the visiting level on one day, in the terms of `FeedState`."""
+
+    feed: str
+    area: str
+    status: Status
+    newest: str | None
+    expected: str
+    rows: int
+    usual_rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
 def check(project: Project, store: History, day: date, engine: Engine) -> list[FeedState]:
     """The state of every feed as known on a day."""
     batch = Batch(project, store, (day,), engine, engine.scratch)
@@ -78,13 +100,41 @@ def require_fresh(states: Sequence[FeedState], *, allow_stale: bool = False) -> 
     return [state.feed for state in stale]
 
 
-def _counts(batch: Batch, feed: str, table: str, grain: Grain) -> dict[int, int]:
-    """Records by period of the feed's cadence, as known on the batch's one day."""
+def check_areas(project: Project, store: History, day: date, engine: Engine) -> list[AreaState]:
+    """The state of every feed that reports by period, in every area that it has reported on.
+
+    A household is where its newest record known on the day says; a person's facts count where his household is.
+    """
+    batch, tree = Batch(project, store, (day,), engine, engine.scratch), area_tree(project)
+    found = []
+    for feed, series in presence(project).items():
+        due = _due(project, feed, day)
+        by_area = _counts_by_area(batch, feed, series.table, project.feeds[feed].cadence, tree)
+        for area, counts in sorted(by_area.items()):
+            status, newest, rows, usual = _judge(project, feed, counts, day)
+            if usual < FEWEST:
+                status = "current"
+            found.append(AreaState(feed, area, status, _named(project, feed, newest), due, rows, usual))
+    return found
+
+
+def _recent(batch: Batch, feed: str, table: str) -> Any:
+    """A feed's records as known on the batch's one day: of the newest partitions, or of all where those are empty."""
+    day, grain = batch.days[0], batch.project.feeds[feed].cadence
     subject = "person" if feed in delivers(batch.project, table, by_person=True) else "household"
-    records = batch.store.as_known_on(batch.days, table, batch.engine, subject=subject)
-    records = records.filter(records.feed == feed)
-    dated = records.mutate(counted_on=record_date(records))
-    frame = batch.engine.frame(dated.group_by("counted_on").agg(n=dated.count()))
+    since = period_start(grain, period_index(grain, day) - 3 * USUAL_PERIODS)
+    for periods in ((since, FOREVER), None):
+        records = batch.store.as_known_on(batch.days, table, batch.engine, subject=subject, periods=periods)
+        records = records.filter(records.feed == feed)
+        if batch.engine.frame(records.limit(1).select("row_id")).size:
+            break
+    return records.mutate(counted_on=record_date(records))
+
+
+def _counts(batch: Batch, feed: str, table: str, grain: Grain) -> dict[int, int]:
+    """Records by period of the feed's cadence."""
+    records = _recent(batch, feed, table)
+    frame = batch.engine.frame(records.group_by("counted_on").agg(n=records.count()))
     found: dict[int, int] = {}
     for counted_on, rows in frame[["counted_on", "n"]].dropna().itertuples(index=False, name=None):
         index = period_index(grain, counted_on)
@@ -92,26 +142,73 @@ def _counts(batch: Batch, feed: str, table: str, grain: Grain) -> dict[int, int]
     return found
 
 
-def _reporting(batch: Batch, feed: str, table: str, day: date) -> FeedState:
-    """A feed that reports every period."""
-    settings = batch.project.feeds[feed]
+def _counts_by_area(batch: Batch, feed: str, table: str, grain: Grain, tree: AreaTree) -> dict[str, dict[int, int]]:
+    """The same for each area of the visiting level."""
+    records = _recent(batch, feed, table)
+    if table == "household":
+        placed = records
+    else:
+        if feed in delivers(batch.project, table, by_person=True):
+            members = _newest_of(batch, "member", "person_id").select("person_id", at_household="household_id")
+            records = records.select("person_id", "counted_on").join(members, "person_id")
+            records = records.select("counted_on", household_id=records.at_household)
+        homes = _newest_of(batch, "household", "household_id").select("household_id", "area_code")
+        placed = records.select("household_id", "counted_on").join(homes, "household_id")
+    frame = batch.engine.frame(placed.group_by("area_code", "counted_on").agg(n=placed.count()))
+    found: dict[str, dict[int, int]] = {}
+    for code, counted_on, rows in frame[["area_code", "counted_on", "n"]].dropna().itertuples(index=False, name=None):
+        counts = found.setdefault(tree.at_level(code, batch.project.areas.visits) or code, {})
+        index = period_index(grain, counted_on)
+        counts[index] = counts.get(index, 0) + int(rows)
+    return found
+
+
+def _newest_of(batch: Batch, table: str, key: str) -> Any:
+    """Each household's or person's newest record that has begun by the batch's one day."""
+    records = batch.store.as_known_on(batch.days, table, batch.engine)
+    begun = records.filter(records.valid_from <= ibis.literal(batch.days[0]))
+    order = [ibis.desc("valid_from"), ibis.desc("knowledge_date"), ibis.desc("row_id")]
+    ranked = begun.mutate(nth=ibis.row_number().over(ibis.window(group_by=key, order_by=order)))
+    return ranked.filter(ranked.nth == 0)
+
+
+def _due(project: Project, feed: str, day: date) -> str:
+    """The newest period that the feed should have delivered by the day."""
+    settings = project.feeds[feed]
+    return str(Period(settings.cadence, _whole(settings.cadence, day - timedelta(days=settings.expected_within_days))))
+
+
+def _named(project: Project, feed: str, index: int | None) -> str | None:
+    return None if index is None else str(Period(project.feeds[feed].cadence, index))
+
+
+def _judge(project: Project, feed: str, counts: dict[int, int], day: date) -> tuple[Status, int | None, int, int]:
+    """Status, newest whole period, its rows, and the usual rows."""
+    settings = project.feeds[feed]
     grain = settings.cadence
-    counts = _counts(batch, feed, table, grain)
     due = _whole(grain, day - timedelta(days=settings.expected_within_days))
     whole = {index: rows for index, rows in counts.items() if index <= _whole(grain, day)}
-    expected = str(Period(grain, due))
     if not whole:
-        return FeedState(feed, "absent", settings.essential, None, expected, None, 0, 0)
+        return "absent", None, 0, 0
     newest = max(whole)
     before = [whole.get(index, 0) for index in range(newest - USUAL_PERIODS, newest) if index >= min(whole)]
     usual = int(median(before)) if before else whole[newest]
     status: Status = "current"
     if newest < due:
         status = "late"
-    elif newest >= due and whole.get(max(due, min(whole)), 0) < settings.minimum_share * usual:
+    elif whole.get(max(due, min(whole)), 0) < settings.minimum_share * usual:
         status = "shrunken"
-    age = (day - period_end(grain, newest)).days
-    return FeedState(feed, status, settings.essential, str(Period(grain, newest)), expected, age, whole[newest], usual)
+    return status, newest, whole[newest], usual
+
+
+def _reporting(batch: Batch, feed: str, table: str, day: date) -> FeedState:
+    """A feed that reports every period."""
+    project = batch.project
+    settings = project.feeds[feed]
+    status, newest, rows, usual = _judge(project, feed, _counts(batch, feed, table, settings.cadence), day)
+    age = None if newest is None else (day - period_end(settings.cadence, newest)).days
+    named, due = _named(project, feed, newest), _due(project, feed, day)
+    return FeedState(feed, status, settings.essential, named, due, age, rows, usual)
 
 
 def _register(batch: Batch, feed: str, day: date) -> FeedState:
