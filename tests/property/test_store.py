@@ -198,6 +198,9 @@ class Trial:
         self.secret = open_pseudonymiser(self.settings, Home(self.settings.home))
         self.files = 0
 
+    def household(self, who):
+        return self.secret.one("household", who.upper())
+
     def take(self, feed, rows, day):
         self.files += 1
         path = deliver(self.folder / f"{feed}-{self.files}.csv", rows)
@@ -251,7 +254,14 @@ def test_corrections_and_deletions_in_any_order(deliveries):
             # every row says when it became known; a line number keeps the bytes of the files apart
             file = [{"household": who, "month": "2020-01", "amount": amount, "known": day.isoformat(), "gone": int(gone)}
                     for who, day, amount, gone in rows]  # fmt: skip
-            file.append({"household": f"only-{number}", "month": "2020-01", "amount": 1, "known": DAYS[0].isoformat(), "gone": 0})  # fmt: skip
+            only = {
+                "household": f"only-{number}",
+                "month": "2020-01",
+                "amount": 1,
+                "known": DAYS[0].isoformat(),
+                "gone": 0,
+            }
+            file.append(only)
             _, receipt = trial.take("wages", file, DAYS[7] + timedelta(days=number))
             clean = _clean([(who, day, amount, gone) for who, day, amount, gone in rows])
             assert receipt.quarantined == len(rows) - len(clean)
@@ -265,23 +275,20 @@ def test_corrections_and_deletions_in_any_order(deliveries):
             assert receipt.accepted == accepted + 1
             answers = trial.on(DAYS, "income", ["household_id", "amount"])
             for day in DAYS:
-                wanted = [
-                    (trial.secret.one("household", who.upper()), str(amount * 100))
-                    for who, amount in plain.on(day).items()
-                ]
+                wanted = [(trial.household(who), str(amount * 100)) for who, amount in plain.on(day).items()]
                 wanted += [(trial.secret.one("household", f"ONLY-{n}"), "100") for n in range(number + 1)]
                 assert answers[day] == sorted(wanted)
                 if earlier and day < min([row[1] for row in clean], default=FOREVER):
-                    assert {row for row in answers[day] if row[1] != "100"} == {
-                        row for row in earlier[day] if row[1] != "100"
-                    }
+                    mine, theirs = ({row for row in said[day] if row[1] != "100"} for said in (answers, earlier))
+                    assert mine == theirs
             earlier = answers
 
 
+STARTS = ("2020-01-01", "2020-01-15")
 register_files = st.lists(
     st.dictionaries(
         st.sampled_from("abc"),
-        st.tuples(st.sampled_from(["2020-01-01", "2020-01-15"]), st.sampled_from("ns"), st.sampled_from(["", "dibao", "wrong"])),
+        st.tuples(st.sampled_from(STARTS), st.sampled_from("ns"), st.sampled_from(["", "dibao", "wrong"])),
         min_size=1,
     ),
     min_size=2,
@@ -296,17 +303,17 @@ def test_complete_snapshots_through_files(files):
     with tempfile.TemporaryDirectory() as folder:
         trial, plain = Trial(Path(folder)), Naive()
         for at, file in enumerate(files):
-            rows = [{"household": who, "area": area, "since": since, "category": category, "name": f"N{who}", "phone": ""}
-                    for who, (since, area, category) in file.items()]  # fmt: skip
+            names = ("household", "since", "area", "category", "name", "phone")
+            rows = [dict(zip(names, (who, *content, f"N{who}", ""), strict=True)) for who, content in file.items()]
             _, receipt = trial.take("register", rows, DAYS[2 * at])
-            good = [(who, DAYS[2 * at], (since, area, category), area) for who, (since, area, category) in file.items() if category != "wrong"]  # fmt: skip
+            good = [(who, DAYS[2 * at], row, row[1]) for who, row in file.items() if row[2] != "wrong"]
             spoiled = [who for who, (_, _, category) in file.items() if category == "wrong"]
             assert receipt.quarantined == len(spoiled)
             assert receipt.accepted == plain.deliver(good, snapshot=True, spoiled=spoiled)
         homes = trial.on(DAYS, "household", ["household_id", "valid_from", "area_code"])
         aided = trial.on(DAYS, "category", ["household_id", "category"])
         for day in DAYS:
-            known = {trial.secret.one("household", who.upper()): content for who, content in plain.on(day).items()}
+            known = {trial.household(who): content for who, content in plain.on(day).items()}
             assert homes[day] == sorted((who, since, area) for who, (since, area, _) in known.items())
             assert aided[day] == sorted((who, category) for who, (_, _, category) in known.items() if category)
 
