@@ -7,8 +7,11 @@ their contributions stay exact.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from features.project import ModelChoices
 from models.booster import load_booster, merge
 from training import logistic
 
+LOAD = Path("/proc/loadavg")
 DEFAULTS: dict[str, Any] = {
     "learning_rate": 0.03,
     "num_leaves": 16,
@@ -75,7 +79,7 @@ def fit(
     kept, weight = keep_negatives(sample, choices.negatives, seed)
     x = sample.x if kept is None else sample.x[kept]
     label = label if kept is None else label[kept]
-    settings = booster_parameters(choices, directions, threads, parameters)
+    settings = booster_parameters(choices, directions, free_threads(threads), parameters)
     rounds = int((parameters or {}).get("rounds", choices.rounds))
     return [
         _fit_one((x, label, weight), {**settings, "seed": seed + number}, rounds)
@@ -117,6 +121,21 @@ def keep_negatives(sample: Sample, share: float, seed: int) -> tuple[np.ndarray 
     actual = max(float(drawn[negative].mean()), 1e-9) if negative.any() else 1.0
     weight[negative] /= actual
     return kept, weight[kept]
+
+
+def free_threads(most: int) -> int:
+    """Threads that have a processor to themselves now, at least one.
+
+    Threads of one fit wait for each other at every split: on a busy machine two are several times slower than one.
+    The number changes the time and not the result.
+    """
+    if most <= 1 or not LOAD.is_file():
+        return max(1, most)
+    others = []
+    for _ in range(3):
+        others.append(int(LOAD.read_text(encoding="ascii").split()[3].partition("/")[0]) - 1)
+        time.sleep(0.05)
+    return max(1, min(most, (os.cpu_count() or 1) - sorted(others)[1]))
 
 
 def _fit_one(data: tuple[np.ndarray, np.ndarray, np.ndarray | None], settings: Mapping[str, Any], rounds: int) -> str:
