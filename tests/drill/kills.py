@@ -102,8 +102,16 @@ def install(steps):
             return steps.step("sqlite", "COMMIT", lambda: super(Connection, self).commit())
         def __exit__(self, *given):
             return steps.step("sqlite", "COMMIT", lambda: super(Connection, self).__exit__(*given))
+        def cursor(self, factory=None):
+            return super().cursor(Cursor)
+    class Cursor(sqlite3.Cursor):
+        def execute(self, sql, *given):
+            return steps.step("sqlite", sql.split()[0], lambda: super(Cursor, self).execute(sql, *given))
+        def executemany(self, sql, *given):
+            return steps.step("sqlite", sql.split()[0], lambda: super(Cursor, self).executemany(sql, *given))
     connect = sqlite3.connect
-    sqlite3.connect = lambda *given, **named: connect(*given, **{"factory": Connection, **named})
+    counted = lambda *given, **named: connect(*given, **{"factory": Connection, **named})
+    sqlite3.connect = sqlite3.dbapi2.connect = counted
     execute = duckdb.DuckDBPyConnection.execute
     def run(self, query, *given, **named):
         words = " ".join(str(query).split()[:1])
@@ -207,19 +215,20 @@ def drill(
         kills: how often.
         seed: of the draw of steps.
         warmth: imports.
-        start: a home to begin with; none by default.
+        start: a home to begin with, made at `folder/home` and moved away; none by default.
         after_kill: what must hold even before the command is run again.
         at_random_times: share of kills that come at a time and not at a step.
     """
     draw = random.Random(seed)
     hits = []
     with warm(folder / "warm", command, warmth) as process:
-        code, trace = process.run(_home(folder / "undisturbed", start))
+        home = folder / "home"  # always the same place: MLflow's database holds it
+        code, trace = process.run(_begin(home, start))
         assert code == 0
-        wanted = fingerprint(folder / "undisturbed")
+        wanted = fingerprint(home)
         lengths = [length for *_, length in trace]
         for number in range(kills):
-            home = _home(folder / f"killed-{number}", start)
+            _begin(home, start)
             if number < kills * (
                 1 - at_random_times
             ):  # one step from each equal share of the steps, so that all are met
@@ -235,14 +244,14 @@ def drill(
             code, _ = process.run(home)
             assert code == 0, f"after a kill at {hits[-1]} the command fails"
             assert fingerprint(home) == wanted, f"after a kill at {hits[-1]} the outcome differs"
-            shutil.rmtree(home)
     return hits
 
 
-def _home(path: Path, start: Path | None) -> Path:
+def _begin(home: Path, start: Path | None) -> Path:
+    shutil.rmtree(home, ignore_errors=True)
     if start is not None:
-        shutil.copytree(start, path)
-    return path
+        shutil.copytree(start, home)
+    return home
 
 
 def phases(hits: list[Hit]) -> str:
