@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from features import panel
+from features.calendar import as_of_days
 from features.engines.duckdb import Engine
 from features.errors import UsageError
 from features.hardship import read_evidence
@@ -25,7 +26,7 @@ from features.staging import write_atomically
 from features.store import Store
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.registry import Registry
+from models.registry import CHAMPION, Registry
 from models.schema import schema_of
 from training.baselines import Scored, score_baselines
 from training.crossfitting import calibrate, choose, divide, fit_whole, judge_out_of_fold, out_of_fold
@@ -133,30 +134,19 @@ def evaluate(
     """
     name, found = project.task(task)
     chosen, model = registry.fetch(project.name, name, version or default_version(registry, project, name))
+    bundles.same_meaning(model, schema_of(project, used_indicators(project, name)))
     known_by = known_until(store, engine, found)
-    days = list(
-        as_of_days_within(candidate_days(project, name, first_day(project, store, engine), last), found, first, last)
-    )
-    mature = [day for day in days if is_mature(found, day, known_by)]
-    if not mature:
-        raise UsageError("evaluation_no_rows", task=name, first=first, last=last, immature=len(days))
-    indicators = used_indicators(project, name)
-    bundles.same_meaning(model, schema_of(project, indicators))
-    built = panel.build(project, store, days, engine=engine, progress=progress)
-    evidence = read_evidence(project, found, store, [*days, known_by], engine)
-    everything = read_rows(built, evidence, days, model.schema.ids, known_by, progress=progress)
-    rows = everything.take(everything.cohort)
-    if len(rows) == 0 or rows.outcome.sum() == 0:
-        raise UsageError(
-            "evaluation_no_rows", task=name, first=first, last=last, immature=everything.counts["immature"]
-        )
+    days = as_of_days(project.calendar.cadence, first_day(project, store, engine), last)
+    days = list(as_of_days_within(days, found, first, last))
+    rows = _rows_with_outcomes(project, name, store, days, known_by, engine, model.schema.ids, progress)
+    if rows is None or len(rows) == 0 or rows.outcome.sum() == 0:
+        raise UsageError("evaluation_no_rows", task=name, first=first, last=last, immature=_immature(rows, days))
     scores = {MAIN: scored_by(model, rows), **score_baselines(model.baselines, known_of(rows))}
     champion = _champion(registry, project, name, chosen.number)
-    if champion is not None and champion.schema.ids == model.schema.ids:
-        scores["champion"] = scored_by(champion, rows)
-    report = evaluate_rows(project, found, Judged(rows, scores, model.calibration), resamples=resamples)
+    if champion is not None and champion[1].schema.ids == model.schema.ids:
+        scores["champion"] = scored_by(champion[1], rows)
     until = str(model.manifest.get("until", ""))
-    head = {
+    report = {
         "project": project.name,
         "task": name,
         "version": chosen.number,
@@ -167,10 +157,35 @@ def evaluate(
         "trained_until": until,
         "overlaps_training": bool(until) and until > str(rows.days[0]),
         "store_version": store.version,
+        "champion_version": champion[0] if champion is not None and "champion" in scores else None,
+        **evaluate_rows(project, found, Judged(rows, scores, model.calibration), resamples=resamples),
     }
-    report = {**head, **report}
     registry.log_evaluation(project.name, name, chosen, report=report, metrics=flat_metrics(report["models"][MAIN]))
     return report
+
+
+def _rows_with_outcomes(
+    project: Project,
+    task: str,
+    store: Store,
+    days: list[date],
+    known_by: date,
+    engine: Engine,
+    indicators: list[str],
+    progress: Progress | None,
+) -> Rows | None:
+    """Cohort rows of the days whose outcome is known by `known_by`; None where not even one day is mature."""
+    found = project.tasks[task]
+    if not any(is_mature(found, day, known_by) for day in days):
+        return None
+    built = panel.build(project, store, days, engine=engine, progress=progress)
+    evidence = read_evidence(project, found, store, [*days, known_by], engine)
+    rows = read_rows(built, evidence, days, indicators, known_by, progress=progress)
+    return rows.take(rows.cohort)
+
+
+def _immature(rows: Rows | None, days: list[date]) -> int:
+    return len(days) if rows is None else rows.counts["immature"]
 
 
 # --- registry and scores ---------------------------------------------------------------------------------------------
@@ -218,11 +233,11 @@ def scored_by(model: Bundle, rows: Rows) -> Scored:
 def default_version(registry: Registry, project: Project, task: str) -> str:
     """The champion where there is one, else the newest version."""
     versions = registry.versions(project.name, task)
-    return "champion" if any("champion" in version.aliases for version in versions) else "latest"
+    return CHAMPION if any(CHAMPION in version.aliases for version in versions) else "latest"
 
 
-def _champion(registry: Registry, project: Project, task: str, other_than: str) -> Bundle | None:
-    champions = [version for version in registry.versions(project.name, task) if "champion" in version.aliases]
+def _champion(registry: Registry, project: Project, task: str, other_than: str) -> tuple[str, Bundle] | None:
+    champions = [version for version in registry.versions(project.name, task) if CHAMPION in version.aliases]
     if not champions or champions[0].number == other_than:
         return None
-    return registry.fetch(project.name, task, champions[0].number)[1]
+    return champions[0].number, registry.fetch(project.name, task, champions[0].number)[1]
