@@ -30,7 +30,14 @@ TASKS = {
     "visited": {**WORDS, "horizon": "60 days", "recorded": True, "unrecorded": "unknown", "lasts": "90 days"},
 }
 DAYS = tuple(period_end("month", FIRST + k) for k in (1, 3, 5))
-KINDS = {"V1": "hardship", "V2": "at_risk", "V3": "no_hardship", "V4": "excluded", "V5": "excluded", "V6": "no_hardship"}
+KINDS = {
+    "V1": "hardship",
+    "V2": "at_risk",
+    "V3": "no_hardship",
+    "V4": "excluded",
+    "V5": "excluded",
+    "V6": "no_hardship",
+}
 FUTURE = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -42,7 +49,9 @@ def world(seed):
         for _ in range(int(made.random.integers(0, 5))):
             found = period_start("month", FIRST) + timedelta(days=int(made.random.integers(0, 270)))
             code = f"V{int(made.random.integers(1, 10))}"
-            onset = found - timedelta(days=int(made.random.integers(0, 60))) if code == "V1" and made.chance(0.8) else None
+            onset = (
+                found - timedelta(days=int(made.random.integers(0, 60))) if code == "V1" and made.chance(0.8) else None
+            )
             row = made.add("outcome", made.lag(found), household_id=home, kind=KINDS.get(code, "unknown"), finding_date=found,
                            validity_code=code if made.chance(0.9) else None, onset_date=onset, source="visit",
                            period_end=found, selection_probability=made.pick(0.1, 0.5, None), feed="visits")  # fmt: skip
