@@ -264,7 +264,7 @@ class Project(Strict):
     version: Literal[1]
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     title: Words
-    languages: list[Literal["zh", "en"]] = ["zh", "en"]
+    languages: list[Literal["zh", "en"]] = ["zh", "en"]  # noqa: RUF012 -- pydantic copies it
     currency: Currency = Currency()
     calendar: Calendar = Calendar()
     store: StoreLayout = StoreLayout()

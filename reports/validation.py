@@ -18,7 +18,12 @@ HEADINGS = {"zh": ("项目", "状态", "说明"), "en": ("what", "state", "detai
 def write_html(checks: Sequence[Mapping[str, Any]], out: Path, *, language: str) -> Path:
     """Write the checks as one standalone page."""
     page = render(
-        "validation.html", language, checks=list(checks), signs=SIGNS, title=TITLE[language], headings=HEADINGS[language]
+        "validation.html",
+        language,
+        checks=list(checks),
+        signs=SIGNS,
+        title=TITLE[language],
+        headings=HEADINGS[language],
     )
     write_atomically(out, page.encode())
     return out

@@ -46,7 +46,7 @@ def doctor(console: Console) -> None:
         console.exit_code = 5
 
 
-def check_python(console: Console) -> Check:
+def check_python(_console: Console) -> Check:
     """CPython 3.11 or newer."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("python", "ok", f"{sys.implementation.name} {version}")

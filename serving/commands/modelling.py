@@ -94,8 +94,6 @@ def show_measures(console: Console, models: dict[str, dict[str, Any]]) -> None:
     """One line a model, each figure with its interval."""
     rows = []
     for name, measures in models.items():
-        if not isinstance(measures, dict):
-            continue
         rows.append([name, *(_figure(measures, key) for key in SHOWN)])
     if rows:
         console.table(("", ""), [("模型", "model"), *((key, key) for key in SHOWN)], rows)

@@ -105,7 +105,7 @@ def test_taken_gives_a_whole_list_under_every_weight():
     weights = np.random.default_rng(1).integers(0, 4, (6, 500)).astype(float)
     on_list = taken(weights)
     assert np.allclose(on_list.sum(axis=1), np.ceil(LIST_SHARE * weights.sum(axis=1)))
-    assert ((0 <= on_list) & (on_list <= weights)).all()
+    assert ((on_list >= 0) & (on_list <= weights)).all()
 
 
 def test_intervals_hold_the_figure_and_shrink_with_more_households():
