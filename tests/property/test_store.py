@@ -252,16 +252,10 @@ def test_corrections_and_deletions_in_any_order(deliveries):
         earlier = None
         for number, rows in enumerate(deliveries):
             # every row says when it became known; a line number keeps the bytes of the files apart
-            file = [{"household": who, "month": "2020-01", "amount": amount, "known": day.isoformat(), "gone": int(gone)}
-                    for who, day, amount, gone in rows]  # fmt: skip
-            only = {
-                "household": f"only-{number}",
-                "month": "2020-01",
-                "amount": 1,
-                "known": DAYS[0].isoformat(),
-                "gone": 0,
-            }
-            file.append(only)
+            names = ("household", "month", "amount", "known", "gone")
+            cells = [(who, "2020-01", amount, day, int(gone)) for who, day, amount, gone in rows]
+            cells.append((f"only-{number}", "2020-01", 1, DAYS[0], 0))
+            file = [dict(zip(names, row, strict=True)) for row in cells]
             _, receipt = trial.take("wages", file, DAYS[7] + timedelta(days=number))
             clean = _clean([(who, day, amount, gone) for who, day, amount, gone in rows])
             assert receipt.quarantined == len(rows) - len(clean)
