@@ -103,9 +103,7 @@ def period_of(batch: Batch, day: Any) -> Any:
 
 def matches(table: Any, where: Filter) -> Any:
     """Records whose columns have one of the wanted values."""
-    held = [
-        table[column] == values[0] if len(values) == 1 else table[column].isin(values) for column, values in where
-    ]
+    held = [table[column] == values[0] if len(values) == 1 else table[column].isin(values) for column, values in where]
     return reduce(lambda a, b: a & b, held, table.household_id.notnull())
 
 

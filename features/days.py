@@ -158,9 +158,7 @@ def with_areas(batch: Batch, table: Any, attributes: Sequence[str]) -> Any:
     tree = area_tree(batch.project)
     rows = [(code, *[tree.at_level(code, _level(batch, level)) for level in levels]) for code in sorted(tree.areas)]
     columns = ["area_of", *[attribute_column(f"area:{level}") for level in levels]]
-    lookup = batch.table(
-        dict(zip(columns, zip(*rows, strict=True), strict=True)), dict.fromkeys(columns, pa.string())
-    )
+    lookup = batch.table(dict(zip(columns, zip(*rows, strict=True), strict=True)), dict.fromkeys(columns, pa.string()))
     joined = table.left_join(lookup, table.a_area == lookup.area_of)
     return joined.drop("area_of")
 

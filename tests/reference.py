@@ -98,9 +98,7 @@ class Reference:
         feeds = [feed for feed in feeds_of(self.project, series) if feed in self.reporting]
         if not feeds:
             return period_index(self.grain, day)
-        return min(
-            self.whole(day - timedelta(days=self.project.feeds[feed].expected_within_days)) for feed in feeds
-        )
+        return min(self.whole(day - timedelta(days=self.project.feeds[feed].expected_within_days)) for feed in feeds)
 
     # --- period level ---
 
@@ -160,6 +158,7 @@ class Reference:
             found = self.attribute_in(e.name, h, p, day)
             return found if not e.equals or found is None else float(found in e.equals)
         if isinstance(e, d.PEERS):
+
             def key_at(other, q):
                 return tuple(self.period_value(k, other, q, day) for k in e.by)
 
@@ -399,9 +398,7 @@ class Reference:
         return float(len({m["person_id"] for m in present if fits(m)}))
 
     def _fitting(self, e, h, day):
-        return [
-            r for r in self.seen(e.table, day) if r["household_id"] == h and all(r.get(c) in v for c, v in e.where)
-        ]
+        return [r for r in self.seen(e.table, day) if r["household_id"] == h and all(r.get(c) in v for c, v in e.where)]
 
     def events(self, e, h, day):
         rows = [r for r in self._fitting(e, h, day) if -e.ahead <= (day - r[e.date]).days < e.days]

@@ -227,13 +227,19 @@ class WorldStore:
                 bucket = int(who[:4], 16) % buckets if who else 0
                 placed.setdefault((subject, bucket), []).append(row)
             schema = pa.schema([(c.name, KINDS.get(c.type, pa.string())) for c in TABLES[table].stored])
-            self._save(table, placed, schema.append(pa.field("known_from", pa.date32())).append(pa.field("known_to", pa.date32())))
+            self._save(
+                table,
+                placed,
+                schema.append(pa.field("known_from", pa.date32())).append(pa.field("known_to", pa.date32())),
+            )
 
     def _save(self, table, placed, schema):
         (self.folder / table).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist([], schema=schema), self.folder / table / "empty.parquet")
         for (subject, bucket), rows in placed.items():
-            pq.write_table(pa.Table.from_pylist(rows, schema=schema), self.folder / table / f"{subject}-{bucket}.parquet")
+            pq.write_table(
+                pa.Table.from_pylist(rows, schema=schema), self.folder / table / f"{subject}-{bucket}.parquet"
+            )
 
     def as_known_on(self, days, table, engine, *, bucket=None, subject="household", periods=None, version=None):
         wanted = [days] if isinstance(days, date) else list(days)

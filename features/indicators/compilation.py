@@ -166,7 +166,9 @@ class Windows:
     def reported(self, series: Expression, first: int, after: int) -> str:
         """Number of reported periods from offset `first` to before `after`."""
         x = self._columns[series]
-        return self._aggregate(("n", series, first, after), lambda: chosen_where(self._inside(series, first, after), x).count())
+        return self._aggregate(
+            ("n", series, first, after), lambda: chosen_where(self._inside(series, first, after), x).count()
+        )
 
     def statistic(self, how: str, series: Expression, first: int, after: int, when: When | None = None) -> str:
         """Sum, sum of squares, sum with offset, extreme, or number of periods where a condition holds."""

@@ -108,7 +108,8 @@ DEFINITIONS = {
     "rate_pooled": d.Last(d.PeerMean(d.Test(WAGE, When(below=1500.0)), (COUNTY,), periods=3, smooth=5.0), 3),
 }
 INDICATORS = tuple(
-    draft(name, (name, name), "context", definition, unit="number", direction=0) for name, definition in DEFINITIONS.items()
+    draft(name, (name, name), "context", definition, unit="number", direction=0)
+    for name, definition in DEFINITIONS.items()
 )
 
 
@@ -191,4 +192,6 @@ def test_definitions_survive_yaml(name):
     found = parse(canonical(plain(DEFINITIONS[name])), {})
     assert found == plain(DEFINITIONS[name])
     assert definition_hash(found) == definition_hash(DEFINITIONS[name])
-    assert len({definition_hash(dataclasses.replace(one) if False else one) for one in DEFINITIONS.values()}) == len(DEFINITIONS)
+    assert len({definition_hash(dataclasses.replace(one) if False else one) for one in DEFINITIONS.values()}) == len(
+        DEFINITIONS
+    )
