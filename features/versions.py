@@ -4,8 +4,10 @@ A row that says what the newest version known on its own day says is already kno
 own, and the version before it gives way on the day the new one became known. A complete snapshot adds a version
 without records for every row of its scope that it lacks.
 
-What was only confirmed leaves no version. A delivery that would be put in *before* such a confirmation could
-therefore not be judged rightly, and is refused: `delivery_out_of_order`.
+What was only confirmed leaves no version. Where the day of delivery is the day of knowledge, a delivery that would be
+put in *before* such a confirmation could not be judged rightly, and is refused: `delivery_out_of_order`. Where the
+department dates its rows itself, what it says late of an earlier day holds until the next version, whatever it had
+confirmed in between.
 """
 
 from __future__ import annotations

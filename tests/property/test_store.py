@@ -237,7 +237,7 @@ def hashes(folder):
 
 wage_rows = st.lists(
     st.tuples(
-        st.sampled_from("ab"), st.sampled_from(DAYS[:6]), st.sampled_from([0, 10, 25]), st.integers(0, 9).map(lambda n: n == 0)
+        st.sampled_from("ab"), st.sampled_from(DAYS[:6]), st.sampled_from([0, 10, 25]), st.sampled_from([False] * 9 + [True])
     ),
     min_size=1,
     max_size=6,
@@ -259,11 +259,10 @@ def test_corrections_and_deletions_in_any_order(deliveries):
             _, receipt = trial.take("wages", file, DAYS[7] + timedelta(days=number))
             clean = _clean([(who, day, amount, gone) for who, day, amount, gone in rows])
             assert receipt.quarantined == len(rows) - len(clean)
-            # the date is part of what such a row says: the same amount on a later day is a version of its own
             accepted = 0
             for who, day, amount, gone in sorted(clean, key=lambda row: row[1]):
                 before = plain.before(who, day)
-                if before is None or before[1] != day or before[3] != (amount, gone):
+                if before is None or before[3] != (amount, gone):
                     plain.versions.append((who, day, None if gone else amount, (amount, gone)))
                     accepted += 1
             assert receipt.accepted == accepted + 1
