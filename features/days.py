@@ -17,15 +17,15 @@ import pyarrow as pa
 
 from features.anchors import feeds_of
 from features.calendar import FOREVER, period_index
-from features.cells import ATTRIBUTES, Batch, column_names, indexed, matches, read
+from features.cells import ATTRIBUTES, Batch, indexed, matches, read
 from features.divisions import area_tree
 from features.indicators import definition as d
 from features.indicators.compilation import Windows, guarded, number, value
 from features.indicators.definition import Expression
-from features.indicators.plan import LATE_AFTER, Plan
+from features.indicators.plan import LATE_AFTER, Plan, column_names
 from features.indicators.structure import walk
 from features.lookups import looked_up
-from features.peers import attribute_column
+from features.peers import attribute_column, reported
 
 KEYS = ["household_id", "a"]
 
@@ -183,6 +183,8 @@ def period_columns(plan: Plan, cells: Any) -> dict[Expression, Any]:
     """Period-level expressions that stand as columns in cells: series, lags, and peers computed so far."""
     names = {**column_names(plan), **period_peer_names(plan)}
     found: dict[Expression, Any] = {node: cells[name] for node, name in names.items() if name in cells.columns}
+    for lag in plan.lags:
+        found[lag] = guarded(found[lag.series].notnull(), found[lag])
     for name in plan.period_attributes:
         if name == "weight":
             found[d.Attribute(name)] = cells[attribute_column(name)].cast("float64")
@@ -216,9 +218,8 @@ def _windows(
         return None
     columns = period_columns(plan, cells)
     wanted = {expression: f"x{ix}" for ix, expression in enumerate(plan.windowed)}
-    narrow = cells.select(
-        "household_id", "p", "lo", "hi", **{name: value(e, columns).cast("float64") for e, name in wanted.items()}
-    )
+    values = {name: _where_reported(e, columns, cells).cast("float64") for e, name in wanted.items()}
+    narrow = cells.select("household_id", "p", "lo", "hi", **values)
     joined = narrow.join(periods, "p")
     joined = joined.filter((joined.lo <= joined.a) & (joined.a < joined.hi))
     joined = joined.semi_join(rows, KEYS)
@@ -230,6 +231,12 @@ def _windows(
     finishes = {names[node]: windows.finish(node) for node in plan.windows}
     grouped = joined.group_by(KEYS).agg(**windows.aggregates)
     return grouped.select(*KEYS, **{name: finish(grouped).cast("float64") for name, finish in finishes.items()})
+
+
+def _where_reported(expression: Expression, columns: Mapping[Expression, Any], cells: Any) -> Any:
+    if expression in columns:
+        return columns[expression]
+    return guarded(reported(expression, columns, cells), value(expression, columns))
 
 
 # --- members, events, holdings, seasons ---------------------------------------------------------------------------

@@ -48,7 +48,7 @@ from features.peers import read_round, write_round
 from features.project import Project
 from features.staging import staged_folder
 
-FORMAT = 1
+FORMAT = 2
 PORTION_VALUES = 8_000_000
 """Numbers that are held at once while files are written."""
 Progress = Callable[[str, int, int], None]

@@ -17,6 +17,7 @@ from features.engines.duckdb import Engine
 from features.indicators import definition as d
 from features.indicators.compilation import EXACT, guarded, value
 from features.indicators.definition import Attribute, Expression
+from features.indicators.structure import level, walk
 
 CHUNK_ROWS = 3_000_000
 """Rows whose ranks are made at once; groups never cross an as-of day or a period, so any cut between them is right."""
@@ -27,6 +28,17 @@ def key_column(key: Expression, columns: Mapping[Expression, Any], table: Any) -
     if isinstance(key, Attribute) and not key.equals:
         return table[attribute_column(key.name)]
     return value(key, columns)
+
+
+def reported(expression: Expression, columns: Mapping[Expression, Any], table: Any) -> Any:
+    """Whether any series that a period-level expression reads is reported in the period; true on day level.
+
+    Without this an expression that has a value where nothing is reported (`is_missing`, `first_of`) would depend on
+    which other series happen to be read.
+    """
+    series = [node for node in walk(expression) if isinstance(node, d.Series)] if level(expression) == "period" else []
+    there = [columns[node].notnull() for node in dict.fromkeys(series)]
+    return reduce(lambda a, b: a | b, there) if there else table[table.columns[0]].notnull()
 
 
 def attribute_column(name: str) -> str:
@@ -93,6 +105,7 @@ def _narrow(
     }
     for ix, node in enumerate(nodes):
         chosen[f"x{ix}"] = value(node.of, columns).cast("float64")
+        chosen[f"r{ix}"] = reported(node, columns, table)
         for place, key in enumerate(node.by):
             chosen[f"k{ix}_{place}"] = key_column(key, columns, table)
     return table.select(**chosen)
@@ -131,9 +144,9 @@ def _results(
 
 
 def _there(table: Any, ix: int, node: Any) -> Any:
-    """Rows that are peers at all: the value and every key are there."""
+    """Rows that are peers at all: the value and every key are there, and something was reported."""
     keys = [table[f"k{ix}_{place}"].notnull() for place in range(len(node.by))]
-    return reduce(lambda a, b: a & b, keys, table[f"x{ix}"].notnull())
+    return reduce(lambda a, b: a & b, keys, table[f"x{ix}"].notnull() & table[f"r{ix}"])
 
 
 def _rank(chunk: Any, ix: int, node: d.Rank, base: Sequence[str]) -> Any:
@@ -158,7 +171,7 @@ def _joined(result: Any, groups: Any, ix: int, node: Any, base: Sequence[str], n
         found = _mean(joined, ix, node)
     else:
         found = guarded(joined["size"] >= getattr(node, "least", 1), joined.found)
-    return joined.mutate(**{name: found}).select(*result.columns, name)
+    return joined.mutate(**{name: guarded(joined[f"r{ix}"], found)}).select(*result.columns, name)
 
 
 def _groups(chunk: Any, ix: int, node: Any, base: Sequence[str]) -> Any:

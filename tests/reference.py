@@ -12,7 +12,7 @@ from features.calendar import FOREVER, period_end, period_index
 from features.cells import ATTRIBUTES
 from features.divisions import area_tree
 from features.indicators import definition as d
-from features.indicators.structure import plain
+from features.indicators.structure import parts, plain, walk
 
 DATED = {"household": "valid_from", "member": "valid_from"}
 
@@ -149,7 +149,12 @@ class Reference:
         level = self.project.areas.visits if level == "visits" else level
         return self.tree.at_level(code, level) if code in self.tree else None
 
+    def reported(self, e, h, p, day):
+        return any(self.period_value(s, h, p, day) is not None for s in walk(e) if isinstance(s, d.Series))
+
     def _period_value(self, e, h, p, day):
+        if not isinstance(e, d.Series | d.Attribute | d.Constant) and not self.reported(e, h, p, day):
+            return None
         if isinstance(e, d.Series):
             return self.series(e, h, p, day)
         if isinstance(e, d.Lag):
@@ -167,6 +172,7 @@ class Reference:
                 (other, key_at(other, q), self.period_value(e.of, other, q, day))
                 for q in range(p - periods + 1, p + 1)
                 for other in self.households(day)
+                if self.reported(e, other, q, day)
             ]
             return self.peers(e, h, key_at(h, p), self.period_value(e.of, h, p, day), rows)
         return self.arithmetic(e, lambda part: self.period_value(part, h, p, day))
@@ -223,29 +229,29 @@ class Reference:
             terms = [of(t) for t in e.terms]
             need = len(terms) if e.least is None else e.least
             return math.fsum(there(terms)) if len(there(terms)) >= need else None
-        parts = [of(t) for t in (e.terms if hasattr(e, "terms") else d_parts(e))]
-        if None in parts:
+        values = [of(t) for t in parts(e)]
+        if None in values:
             return None
         if isinstance(e, d.Product):
-            return math.prod(parts)
+            return math.prod(values)
         if isinstance(e, d.Lowest):
-            return min(parts)
+            return min(values)
         if isinstance(e, d.Highest):
-            return max(parts)
+            return max(values)
         if isinstance(e, d.Test):
-            return float(holds(parts[0], e.when))
+            return float(holds(values[0], e.when))
         if isinstance(e, d.Absolute):
-            return abs(parts[0])
+            return abs(values[0])
         if isinstance(e, d.Log):
-            return math.log(parts[0]) if parts[0] > 0 else None
+            return math.log(values[0]) if values[0] > 0 else None
         if isinstance(e, d.Root):
-            return math.sqrt(parts[0]) if parts[0] >= 0 else None
+            return math.sqrt(values[0]) if values[0] >= 0 else None
         if isinstance(e, d.Difference):
-            return parts[0] - parts[1]
+            return values[0] - values[1]
         if isinstance(e, d.Ratio | d.ToLine):
-            return parts[0] / parts[1] if parts[1] != 0 else None
+            return values[0] / values[1] if values[1] != 0 else None
         if isinstance(e, d.LogRatio):
-            return math.log(parts[0] / parts[1]) if parts[0] > 0 and parts[1] > 0 else None
+            return math.log(values[0] / values[1]) if values[0] > 0 and values[1] > 0 else None
         raise AssertionError(e)
 
     # --- day level ---
@@ -464,12 +470,6 @@ class Reference:
             for day in self.days
             for h in sorted(self.population(day))
         }
-
-
-def d_parts(e):
-    from features.indicators.structure import parts
-
-    return parts(e)
 
 
 def _reverse(code):

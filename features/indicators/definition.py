@@ -1,7 +1,8 @@
 """The words in which an indicator is defined: a small algebra of frozen records.
 
 An expression lives on one of two levels. *Period level*: one value for a household in a period of the project's
-grain (a `Series`, arithmetic of series, a rank among the peers of the same period). *Day level*: one value for a
+grain (a `Series`, arithmetic of series, a rank among the peers of the same period); it is missing where none of the
+series that it reads is reported. *Day level*: one value for a
 household on an as-of day (a window over a period-level expression, counts of events, members, the local line, a rank
 among the peers of that day). Windows are counted back from the feed's anchor, the newest complete period known on
 that day, and never from the calendar: what is not yet reported is not zero.
@@ -70,7 +71,10 @@ class Named(Expression):
 
 @dataclass(frozen=True)
 class Lag(Expression):
-    """The series' value so many periods before the period, as known on the same day."""
+    """The series' value so many periods before the period, as known on the same day.
+
+    Missing where the series itself is not reported in the period.
+    """
 
     series: Expression
     periods: int = 1

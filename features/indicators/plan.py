@@ -101,3 +101,9 @@ def _spell(expression: Expression, presence: dict[str, Series]) -> Expression:
         absent = d.Test(behind, d.When(at_least=LATE_AFTER))
         return d.Sum((d.Test(behind, d.When(above=0)), absent))
     return rebuild(expression, lambda part: _spell(part, presence))
+
+
+def column_names(plan: Plan) -> dict[Expression, str]:
+    """Names of the columns of cells: series, then lags."""
+    names: dict[Expression, str] = {series: f"s{ix}" for ix, series in enumerate(plan.series)}
+    return {**names, **{lag: f"l{ix}" for ix, lag in enumerate(plan.lags)}}
