@@ -27,8 +27,11 @@ from features.feeds.profiles import Profile, Source
 BLOCK = 1 << 22
 MOST_LINES_IN_A_CELL = 50
 LONGEST_LINE = 1 << 20
+LONG_CELL = 100_000
 MOST_UNCLOSED = 1000  # after so many, an open quote is no longer looked after: it would cost hours
 SHOWN = 2000
+
+csv.field_size_limit(LONGEST_LINE)
 
 
 @dataclass(frozen=True)
@@ -262,9 +265,13 @@ def plain_batches(path: Path, source: Source, found: Survey, headings: list[str]
         ),
     ) as reader:
         for batch in reader:
-            if _blank_row(batch):
-                raise pa.ArrowInvalid("a row without any value")
+            if _blank_row(batch) or _long_cell(batch):
+                raise pa.ArrowInvalid("a row without any value, or an endless cell")
             yield batch
+
+
+def _long_cell(batch: pa.RecordBatch) -> bool:
+    return any((pc.max(pc.binary_length(column)).as_py() or 0) > LONG_CELL for column in batch.columns)
 
 
 def _blank_row(batch: pa.RecordBatch) -> bool:

@@ -239,12 +239,11 @@ def _base_query(profile: Profile, reading: Reading, columns: Mapping[str, Conver
 def _marks(profile: Profile, feed_id: str, types: Mapping[str, str], received_on: date) -> dict[str, str]:
     """What a row carries beside its values: key, content, when it was known, whether it is a deletion, its scope.
 
-    The day of knowledge is no content: the same row told again on a later day is nothing new.
+    A department's own day of knowledge is content: a confirmation that left no version could not be told from
+    silence, when a row that became known before it arrives late.
     """
-    used = {name for rule in profile.records for name in (*rule.columns.values(), *rule.when, *rule.when_present)}
-    apart = {profile.knowledge.column, profile.retracted} - used
     keys = f" || {SEPARATOR} || ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in profile.key)
-    content = "".join(f", coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in sorted(types) if name not in apart)
+    content = "".join(f", coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in sorted(types))
     scope = "CAST(NULL AS VARCHAR)"
     if profile.snapshot:
         parts = [f"coalesce(CAST({quoted(name)} AS VARCHAR), '')" for name in profile.snapshot.scope]

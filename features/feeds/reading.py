@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,7 +21,7 @@ from features.errors import DataError, DependencyError
 from features.feeds.delimited import csv_rows, plain_batches, survey
 from features.feeds.headings import LINE, Broken, Row, Rows, known, named
 from features.feeds.profiles import Profile, Source
-from features.feeds.workbooks import cell_text, xlsx_rows
+from features.feeds.workbooks import cell_text, xlsx_headings, xlsx_rows
 
 CHUNK = 20_000
 
@@ -104,7 +105,7 @@ def headings(source: Path | str, profile: Profile) -> list[str]:
             raise DataError("delivery_unreadable", file=path.name, kind="Parquet") from error
         return names
     if kind == "xlsx":
-        return xlsx_rows(path, profile.source, profile)[0]
+        return xlsx_headings(path, profile.source, profile)
     return csv_rows(path, profile.source, profile, survey(path, profile.source.encoding))[0]
 
 
@@ -112,6 +113,7 @@ def headings(source: Path | str, profile: Profile) -> list[str]:
 
 
 def _read_parquet(path: Path, profile: Profile, engine: Engine, name: str) -> Reading:
+    name = f"{name}_file"
     try:
         rows = pq.read_metadata(path).num_rows
         engine.sql(
@@ -121,7 +123,7 @@ def _read_parquet(path: Path, profile: Profile, engine: Engine, name: str) -> Re
         )
         described = engine.rows(f"DESCRIBE {quoted(name)}")
         engine.rows(f"SELECT count(COLUMNS(*)) FROM {quoted(name)}")  # every page is read once: a cut file fails here
-    except Exception as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise DataError("delivery_unreadable", file=path.name, kind="Parquet") from error
     types = {str(column): str(kind) for column, kind, *_ in described if column != LINE}
     if not any(known(profile, heading) for heading in types):

@@ -58,6 +58,7 @@ def judge(
         _broken_rules(project, profile, typed, areas, received_on, engine)
         _identity_faults(profile, columns, reading, engine)
         _incomplete(profile, typed, engine)
+        _forgive_deletions(profile, typed, engine)
         _conflicts(typed, engine)
     return _rejected(reading, profile, engine)
 
@@ -147,6 +148,21 @@ def _needs(rule: RecordRule) -> list[tuple[str, str, str]]:
     return found
 
 
+def _key_columns(profile: Profile) -> str:
+    keys = {*profile.key, *(name for identifier in profile.identifiers.values() for name in identifier.columns)}
+    return ", ".join(map(literal, sorted(keys)))
+
+
+def _forgive_deletions(profile: Profile, typed: Path, engine: Engine) -> None:
+    """A deletion needs no more than its key and the day on which it became known."""
+    if profile.retracted:
+        engine.sql(
+            f"DELETE FROM {FAILED} WHERE rule = 'required' AND column_name <> 'knowledge_date' "
+            f"AND column_name NOT IN ({_key_columns(profile)}) "
+            f"AND line IN (SELECT line FROM read_parquet({literal(str(typed))}) WHERE retracted)"
+        )
+
+
 def _conflicts(typed: Path, engine: Engine) -> None:
     """Rows of one key and one knowledge date with different contents: nobody can say which is right."""
     good = (
@@ -162,8 +178,7 @@ def _conflicts(typed: Path, engine: Engine) -> None:
 
 def _rejected(reading: Reading, profile: Profile, engine: Engine) -> str:
     """One row per rejected line, with its whole original text; a fault of its key comes before all others."""
-    keys = {*profile.key, *(name for identifier in profile.identifiers.values() for name in identifier.columns)}
-    listed = ", ".join(map(literal, sorted(keys)))
+    listed = _key_columns(profile)
     fields = ", ".join(f"{literal(name)}, {source_text(name, reading)}" for name in reading.types)
     engine.sql(
         f"CREATE OR REPLACE TEMP TABLE {REJECTED} AS "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from features.errors import DataError
+from features.errors import DataError, ZhoujiError
 from features.feeds.headings import Rows, broken_row, named
 from features.feeds.profiles import Profile, Source
 
@@ -25,28 +27,49 @@ def xlsx_rows(path: Path, source: Source, profile: Profile) -> tuple[list[str], 
     Raises:
         DataError: a zip bomb, not a workbook, no such sheet, or no header.
     """
+    headings = xlsx_headings(path, source, profile)
+    return headings, _rows(path, source, headings)
+
+
+def xlsx_headings(path: Path, source: Source, profile: Profile) -> list[str]:
+    """Headings of one sheet; see `xlsx_rows`."""
+    refuse_bomb(path)
+    with _opened(path, source) as sheet:
+        if (sheet.max_column or 0) > MOST_COLUMNS:
+            raise DataError("sheet_too_wide", file=path.name, columns=sheet.max_column)
+        header = next(sheet.iter_rows(min_row=source.header_row, max_row=source.header_row), ())
+        return named([cell_text(cell.value) for cell in header], profile, path.name)
+
+
+@contextmanager
+def _opened(path: Path, source: Source) -> Iterator[Any]:
+    """The sheet, read cell by cell; whatever goes wrong in a workbook is the workbook's fault."""
     import openpyxl
 
-    refuse_bomb(path)
+    book = None
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=False)
-        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
-        width = sheet.max_column or 0
-        cells = sheet.iter_rows(min_row=source.header_row)
-        header = [cell_text(cell.value) for cell in next(cells, ())] if width <= MOST_COLUMNS else []
-    except KeyError as error:
-        raise DataError("sheet_missing", file=path.name, sheet=source.sheet) from error
+        yield _sheet(book, path, source)
+    except ZhoujiError:
+        raise
     except Exception as error:
         raise DataError("delivery_unreadable", file=path.name, kind="XLSX") from error
-    if width > MOST_COLUMNS:
-        raise DataError("sheet_too_wide", file=path.name, columns=width)
-    headings = named(header, profile, path.name)
-    return headings, _rows(cells, headings, source.header_row, path)
+    finally:
+        if book is not None:
+            book.close()
 
 
-def _rows(cells: Any, headings: list[str], header_row: int, path: Path) -> Rows:
-    try:
-        for line, row in enumerate(cells, header_row + 1):
+def _sheet(book: Any, path: Path, source: Source) -> Any:
+    if source.sheet is None:
+        return book.worksheets[0]
+    if source.sheet not in book.sheetnames:
+        raise DataError("sheet_missing", file=path.name, sheet=source.sheet)
+    return book[source.sheet]
+
+
+def _rows(path: Path, source: Source, headings: list[str]) -> Rows:
+    with _opened(path, source) as sheet:
+        for line, row in enumerate(sheet.iter_rows(min_row=source.header_row + 1), source.header_row + 1):
             values = [cell_text(cell.value) for cell in row]
             if all(value is None for value in values):
                 continue
@@ -56,8 +79,6 @@ def _rows(cells: Any, headings: list[str], header_row: int, path: Path) -> Rows:
                 yield broken_row(line, rule, dict(zip(headings, values, strict=False)) | more)
             else:
                 yield line, [*values[: len(headings)], *[None] * (len(headings) - len(values))]
-    except Exception as error:
-        raise DataError("delivery_unreadable", file=path.name, kind="XLSX") from error
 
 
 def _fault(row: Any, values: list[str | None], width: int) -> str | None:
