@@ -51,7 +51,7 @@ def _reporting_table(project: Project, feed_id: str) -> str | None:
         if rule.table == "household" and derived is not None and derived.period_start is not None:
             return "household"
     dated = [rule for rule in profile.records if rule.table not in REGISTERS]
-    always = [rule for rule in dated if not rule.when_present]
+    always = [rule for rule in dated if not rule.when_present and not rule.when]
     return next((rule.table for rule in (*always, *dated)), None)
 
 
