@@ -323,20 +323,35 @@ def _write(
         _copy(f"SELECT {columns} FROM new_rows ORDER BY row_id", staged / "rows" / receipt.feed / number, opened)
     if opened.rows("SELECT 1 FROM closed LIMIT 1"):
         _copy("SELECT * FROM closed ORDER BY row_id", staged / "superseded" / receipt.feed / number, opened)
-    everything = receipt.accepted == receipt.delivered
+    if receipt.accepted < receipt.delivered or receipt.corrections:
+        _keep_new(prepared, project, opened)
     steps = list(_parts(prepared, project, opened))
     opened.sql("SET threads = 1")  # one writer per file, so that a delivery gives the same bytes every time
     opened.sql("SET partitioned_write_flush_threshold = 65536")
     for at, (table, view, subject, bucket) in enumerate(steps):
         report("写入 writing", at, len(steps))
-        new = "" if everything else "AND line IN (SELECT line FROM new_rows)"
         query = (
             f"SELECT {_stored_columns(table, receipt)}, {_partition(project)} AS period_ FROM {view} "
-            f"WHERE subject = {literal(subject)} AND {_bucket(project)} = {bucket} {new}"
+            f"WHERE subject = {literal(subject)} AND {_bucket(project)} = {bucket}"
         )
         folder = staged / "records" / table / f"subject={subject}" / f"bucket={bucket:02d}"
         _copy_partitioned(query, folder, number, opened)
     report("写入 writing", len(steps), len(steps))
+
+
+def _keep_new(prepared: Prepared, project: Project, opened: Engine) -> None:
+    """Put new versions alone, on the days that the store gives them, in the place of the typed rows.
+
+    The records are views of that file: of a delivery that changes little, little is read.
+    """
+    new = prepared.typed.with_name("new.parquet")
+    order = "".join(f"t.{quoted(name)}, " for name in project.feeds[prepared.feed_id].profile.identifiers)
+    query = (
+        "SELECT t.* REPLACE (n.knowledge_date AS knowledge_date) "
+        f"FROM read_parquet({literal(str(prepared.typed))}) t JOIN new_rows n ON n.line = t.line ORDER BY {order}t.line"
+    )
+    _copy(query, new, opened)
+    new.replace(prepared.typed)
 
 
 def _copy_partitioned(query: str, folder: Path, number: str, opened: Engine) -> None:

@@ -4,10 +4,14 @@ A row that says what the newest version known on its own day says is already kno
 own, and the version before it gives way on the day the new one became known. A complete snapshot adds a version
 without records for every row of its scope that it lacks.
 
+A day that comes from a profile's rule ("end of the month and 20 days") holds for what is new. What a later delivery
+says of a row that the store has an answer for on that day cannot have been known then: it is dated by its delivery,
+or an as-of day that was read before would answer differently (data contract, rule 2).
+
 What was only confirmed leaves no version. Where the day of delivery is the day of knowledge, a delivery that would be
 put in *before* such a confirmation could not be judged rightly, and is refused: `delivery_out_of_order`. Where the
-department dates its rows itself, what it says late of an earlier day holds until the next version, whatever it had
-confirmed in between.
+department dates its rows itself, the date is part of what a row says, so that its confirmations are versions and what
+it says late of an earlier day holds until the next of them.
 """
 
 from __future__ import annotations
@@ -69,6 +73,8 @@ def decide(
         r.received_on for r in store.deliveries() if r.feed == receipt.feed and r.received_on > receipt.received_on
     ]
     late = date.fromisoformat(max(later)) if later and _dated_by_delivery(profile) else None
+    if index and _answered_for(profile, snapshot=snapshot):
+        date_anew(opened, date.fromisoformat(receipt.received_on), scopes=snapshot)
     found = compare(opened, receipt.delivery << LINE_BITS, known=bool(index))
     warnings: tuple[str, ...] = ()
     if index and snapshot:
@@ -86,6 +92,35 @@ def decide(
     accepted, retracted = opened.rows("SELECT count(*) FILTER (line > 0), count(*) FILTER (retracted) FROM new_rows")[0]
     corrections = opened.rows("SELECT count(DISTINCT row_id) FROM closed")[0][0]
     return Decision(accepted, found - accepted, corrections, retracted, warnings)
+
+
+def date_anew(opened: Engine, received_on: date, *, scopes: bool) -> None:
+    """Date rows of `good_rows` by their delivery where the store has an answer for their rule's day already.
+
+    That is where it has a version of the key of that very day; of snapshots, all rows of `scopes` that it knows, so
+    that what a corrected snapshot lacks is closed no earlier than what it changes.
+    """
+    told = (
+        "scope_key IN (SELECT scope_key FROM known_rows)"
+        if scopes
+        else "(row_key, knowledge_date) IN (SELECT (row_key, knowledge_date) FROM known_rows)"
+    )
+    opened.sql(
+        f"CREATE OR REPLACE TEMP TABLE good_rows AS SELECT * REPLACE (CASE WHEN {told} THEN "
+        f"greatest(knowledge_date, DATE '{received_on}') ELSE knowledge_date END AS knowledge_date) "
+        "FROM good_rows ORDER BY line"
+    )
+
+
+def _answered_for(profile: Profile, *, snapshot: bool) -> bool:
+    """Whether rows are dated by a rule whose day a later delivery can come back to.
+
+    A snapshot comes back to it where the day belongs to its scope; elsewhere an older snapshot is only out of order.
+    """
+    day = profile.knowledge.end_of or profile.knowledge.after
+    if profile.knowledge.column is not None or day is None:
+        return False
+    return not snapshot or (profile.snapshot is not None and day in profile.snapshot.scope)
 
 
 def compare(opened: Engine, base: int, *, known: bool) -> int:
