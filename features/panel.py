@@ -294,9 +294,8 @@ class _Build:
     def _with_rounds(self, table: Any, rounds: Sequence[Path], bucket: int, keys: Sequence[str]) -> Any:
         for folder in rounds:
             found = read_round(self.batch.engine, folder, bucket)
-            if found is not None:
-                found = found.drop("bucket") if "bucket" in found.columns else found
-                table = table.left_join(found, list(keys)).drop(*[f"{key}_right" for key in keys])
+            found = found.drop("bucket") if "bucket" in found.columns else found
+            table = table.left_join(found, list(keys)).drop(*[f"{key}_right" for key in keys])
         return table
 
     # --- peers of a day, and the indicators ---

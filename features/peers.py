@@ -21,6 +21,7 @@ from features.indicators.structure import level, walk
 
 CHUNK_ROWS = 3_000_000
 """Rows whose ranks are made at once; groups never cross an as-of day or a period, so any cut between them is right."""
+EMPTY = "empty.parquet"
 
 
 def key_column(key: Expression, columns: Mapping[Expression, Any], table: Any) -> Any:
@@ -83,6 +84,7 @@ def write_round(
             f"PARTITION_BY (bucket), FILENAME_PATTERN 'part{number}_{{i}}', OVERWRITE_OR_IGNORE)"
         )
         part.unlink()
+    _write_empty(engine, narrow.select(*identity, *[ibis.null("float64").name(names[node]) for node in nodes]), folder)
     stage.unlink()
 
 
@@ -91,10 +93,15 @@ def _stored(engine: Engine, table: Any, file: Path) -> Any:
     return engine.read_parquet([file])
 
 
+def _write_empty(engine: Engine, results: Any, folder: Path) -> None:
+    """What a bucket without any row of the round reads, so that every bucket has the same columns."""
+    engine.write(results.drop("bucket").limit(0), folder / EMPTY)
+
+
 def read_round(engine: Engine, folder: Path, bucket: int) -> Any:
-    """A bucket's results of a round; None where it has none."""
+    """A bucket's results of a round."""
     paths = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
-    return engine.read_parquet(paths) if paths else None
+    return engine.read_parquet(paths or [folder / EMPTY])
 
 
 def _narrow(

@@ -210,9 +210,9 @@ class Store:
         paths = list(self._record_files(table, subject, bucket, periods, version))
         if not paths:
             return _empty(table)
-        records = engine.read_parquet(paths)
+        records = _complete(table, engine.read_parquet(paths))
         records = records.filter(records.knowledge_date <= last)
-        closed = self._superseded(version, engine)
+        closed = self._superseded(table, version, engine)
         if closed is None:
             known = records.mutate(known_from=records.knowledge_date, known_to=ibis.literal(FOREVER))
         else:
@@ -241,13 +241,16 @@ class Store:
                     continue
                 yield self.folder / file.path
 
-    def _superseded(self, version: int | None, engine: Engine) -> Any:
-        """First day on which each superseded row gave way; None where no row did."""
+    def _superseded(self, table: str, version: int | None, engine: Engine) -> Any:
+        """First day on which each superseded row of the table's feeds gave way; None where no row did."""
+        receipts = self.deliveries(version)
+        prefix = f"records/{table}/"
+        feeds = {receipt.feed for receipt in receipts if any(file.path.startswith(prefix) for file in receipt.files)}
         paths = [
             self.folder / file.path
-            for receipt in self.deliveries(version)
+            for receipt in receipts
             for file in receipt.files
-            if file.path.startswith("superseded/")
+            if file.path.startswith("superseded/") and receipt.feed in feeds
         ]
         if not paths:
             return None
@@ -319,6 +322,12 @@ def _rows(path: Path) -> int:
 
     rows: int = pq.read_metadata(path).num_rows
     return rows
+
+
+def _complete(table: str, records: ibis.Table) -> ibis.Table:
+    """Records with every column of today's contract: files written before a column was added have nothing there."""
+    absent = {c.name: ibis.null(c.ibis_type) for c in TABLES[table].stored if c.name not in records.columns}
+    return records.mutate(**absent) if absent else records
 
 
 def _empty(table: str) -> ibis.Table:

@@ -28,6 +28,7 @@ from training.weighting import inverse_probability
 MAIN = "lightgbm"
 WITHOUT_SLOPE = ("rules",)
 SMALLEST_GROUP = 30
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def evaluate_rows(project: Project, task: Task, judged: Judged, *, resamples: in
     outcome = rows.outcome
     drawn = draw(rows.household, resamples, seed)
     by_model = {
-        name: _measure(rows, scored, drawn, slope=name not in WITHOUT_SLOPE) for name, scored in judged.scores.items()
+        name: _measure(rows, scored, drawn, slope=_sloped(name, scored)) for name, scored in judged.scores.items()
     }
     main = judged.scores[MAIN]
     ranking = rank(main.score, outcome, rows.household, rows.day)
@@ -80,6 +81,11 @@ def evaluate_rows(project: Project, task: Task, judged: Judged, *, resamples: in
         "range": _coverage(judged),
         "selected": _selected(judged, drawn),
     }
+
+
+def _sloped(name: str, scored: Scored) -> bool:
+    """Whether a calibration slope means something: not for rules, nor where there are few probabilities."""
+    return name not in WITHOUT_SLOPE and len(np.unique(scored.probability)) >= FEW
 
 
 def _measure(rows: Rows, scored: Scored, drawn: Resamples, *, slope: bool) -> dict[str, np.ndarray]:

@@ -70,7 +70,8 @@ class Weekly:
                 if path.is_file():
                     kept[path.relative_to(home).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
         # spill of a killed engine goes at the next ingest
-        assert [name for name in leftovers(home) if not name.startswith(("mlflow/", "engine-"))] == []
+        left = [name for name in leftovers(home) if not name.startswith(("mlflow/", "engine-"))]
+        assert left == [], left
         return kept, *_logged(home / "mlflow" / "mlflow.db")
 
 
