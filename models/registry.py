@@ -23,6 +23,7 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ PROCESS = "zhouji.process"
 DIGEST = "zhouji.bundle"
 RUN = "zhouji.run_id"
 EVALUATION = "zhouji.evaluation"
+ASKED = "zhouji.asked"
 EVALUATION_FILE = "evaluation.json"
 MODEL = "zhouji.model_id"
 CHAMPION = "champion"
@@ -330,7 +332,7 @@ class Registry:
     def log_evaluation(
         self, project: str, task: str, version: Version, *, report: Mapping[str, Any], metrics: Mapping[str, Any]
     ) -> str:
-        """Log how a version stood against later outcomes; the same evaluation is found again, not logged twice."""
+        """Log how a version stood against later outcomes; asked again, the same evaluation becomes the newest."""
         content = json.dumps(report, ensure_ascii=False, sort_keys=True, allow_nan=False)
         name = hashlib.sha256(content.encode()).hexdigest()
         with self._asking() as client:
@@ -338,11 +340,14 @@ class Registry:
             known = client.search_runs(
                 [experiment], f"tags.`{EVALUATION}` = '{name}' AND attributes.status = 'FINISHED'", max_results=1
             )
+            asked = datetime.now(UTC).isoformat()
             if known:
+                client.set_tag(known[0].info.run_id, ASKED, asked)
                 return str(known[0].info.run_id)
             import mlflow
 
-            marks = {TAG: "evaluation", DIGEST: version.digest, EVALUATION: name, "zhouji.version": version.number}
+            marks = {TAG: "evaluation", DIGEST: version.digest, EVALUATION: name, ASKED: asked}
+            marks["zhouji.version"] = version.number
             with self._running(experiment, f"evaluate {version.digest[:8]}", marks) as run:
                 mlflow.log_params(_short({key: report.get(key) for key in ("first", "last", "known_by", "rows")}))
                 mlflow.log_metrics(_finite(metrics), model_id=version.model_id or None)
@@ -350,13 +355,15 @@ class Registry:
         return str(run.info.run_id)
 
     def evaluation(self, project: str, task: str, version: Version) -> dict[str, Any] | None:
-        """The newest evaluation of a version against later outcomes, else its out-of-fold one; None where none is."""
+        """The evaluation of a version against later outcomes that was asked for last, else its out-of-fold one; None where none is."""
         with self._asking() as client, tempfile.TemporaryDirectory() as temporary:
             experiment = self._experiment(client, f"{project}-{task}")
             for kind in ("evaluation", "training"):
                 query = f"tags.`{DIGEST}` = '{version.digest}' AND tags.`{TAG}` = '{kind}'"
                 query += " AND attributes.status = 'FINISHED'"
-                for run in client.search_runs([experiment], query, order_by=["attributes.start_time DESC"]):
+                for run in client.search_runs(
+                    [experiment], query, order_by=[f"tags.`{ASKED}` DESC", "attributes.start_time DESC"]
+                ):
                     path = f"reports/{EVALUATION_FILE}"
                     if any(file.path == path for file in client.list_artifacts(run.info.run_id, "reports")):
                         got = Path(client.download_artifacts(run.info.run_id, path, temporary))
