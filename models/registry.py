@@ -355,7 +355,7 @@ class Registry:
         return str(run.info.run_id)
 
     def evaluation(self, project: str, task: str, version: Version) -> dict[str, Any] | None:
-        """The evaluation of a version against later outcomes that was asked for last, else its out-of-fold one; None where none is."""
+        """The evaluation against later outcomes that was asked for last, else the out-of-fold one, else None."""
         with self._asking() as client, tempfile.TemporaryDirectory() as temporary:
             experiment = self._experiment(client, f"{project}-{task}")
             for kind in ("evaluation", "training"):

@@ -173,8 +173,8 @@ def judge_out_of_fold(
     baselines: list[dict[str, Scored]],
     calibration: Calibration,
     progress: Progress,
-) -> dict[str, Any]:
-    """Out-of-fold figures; each fold's probabilities are calibrated on the folds before it, never on itself."""
+) -> tuple[Judged, dict[str, Any]]:
+    """What was said out of fold, and its figures; a fold's probabilities are calibrated on the folds before it."""
     progress("evaluate", 0, 1)
     places = np.concatenate([split.test for split in folds])
     divided = folds[0].fold.part is not None
@@ -191,8 +191,9 @@ def judge_out_of_fold(
         )
     rows = work.rows.take(places)
     task = work.rule
-    report = evaluate_rows(work.project, task, Judged(rows, scores, calibration), resamples=OUT_OF_FOLD_RESAMPLES)
-    return {"out_of_fold": "households" if divided else "time", **report}
+    judged = Judged(rows, scores, calibration)
+    report = evaluate_rows(work.project, task, judged, resamples=OUT_OF_FOLD_RESAMPLES)
+    return judged, {"out_of_fold": "households" if divided else "time", **report}
 
 
 def _line(work: Work, folds: list[Split], margins: list[np.ndarray], of: list[int]) -> Calibration:

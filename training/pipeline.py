@@ -7,9 +7,10 @@ logs again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,21 @@ from training.evaluation import MAIN, Judged, evaluate_rows
 from training.folds import temporal_folds
 from training.gathering import gather, known_of, used_indicators
 from training.labels import as_of_days_within, is_mature
-from training.receipts import finished, manifest, project_file, receipt_file, receipt_of, training_key
+from training.receipts import (
+    finished,
+    keep_for_plots,
+    manifest,
+    project_file,
+    receipt_file,
+    receipt_of,
+    report_folder,
+    training_key,
+)
 from training.rows import Progress, Rows, read_rows
 
 CHUNK = 100_000
+Draw = Callable[[Bundle, Mapping[str, Any], Path], Sequence[Path]]
+"""Draws plots and pages of a training into its report's folder, and says which files they are."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,9 @@ def train(
     seed: int = 0,
     register: bool = False,
     progress: Progress | None = None,
+    draw: Draw | None = None,
 ) -> Trained:
-    """Train on outcomes known by `until`; log the run, and register the version where asked.
+    """Train on outcomes known by `until`; log the run with what `draw` makes, and register the version where asked.
 
     Raises:
         UsageError: no as-of day has a mature outcome by then, or too few onsets are among them.
@@ -76,13 +89,13 @@ def train(
     indicators = used_indicators(project, task)
     receipt = receipt_file(store, training_key(project, task, store, until, (trials, seed), indicators))
     if receipt.is_file() and (found := finished(store, receipt)) is not None:
-        return _log(registry, found[0], found[1], register=register)
+        return _log(registry, found[0], found[1], register=register, draw=draw)
     work = gather(project, task, store, until, engine, settings.threads, seed, indicators, report)
     folds = divide(work)
     best = choose(work, folds, trials, report)
     margins, baselines = out_of_fold(work, folds, best, report)
     calibration = calibrate(work, folds, margins)
-    evaluated = judge_out_of_fold(work, folds, margins, baselines, calibration, report)
+    judged, evaluated = judge_out_of_fold(work, folds, margins, baselines, calibration, report)
     report("fit", 0, 1)
     booster, fitted = fit_whole(work, best)
     evaluated["training"] = receipt_of(work, folds, best)
@@ -96,9 +109,10 @@ def train(
         baselines=fitted,
         project_file=project_file(project),
     )
+    keep_for_plots(report_folder(made), judged, seed)
     content = {"bundle": made.digest, "report": evaluated}
     write_atomically(receipt, bundles.canonical(content))
-    return _log(registry, made, evaluated, register=register)
+    return _log(registry, made, evaluated, register=register, draw=draw)
 
 
 def plan(project: Project, task: str, store: Store, *, until: date, engine: Engine | None = None) -> dict[str, Any]:
@@ -191,18 +205,21 @@ def _immature(rows: Rows | None, days: list[date]) -> int:
 # --- registry and scores ---------------------------------------------------------------------------------------------
 
 
-def _log(registry: Registry, made: Bundle, report: dict[str, Any], *, register: bool) -> Trained:
+def _log(
+    registry: Registry, made: Bundle, report: dict[str, Any], *, register: bool, draw: Draw | None = None
+) -> Trained:
     """Log a finished training; one that was logged before keeps its run and version."""
     registry.sweep()
-    folder = made.folder.parent.parent / "trainings"
-    file = folder / f"{made.digest[:24]}-report" / "evaluation.json"
+    folder = report_folder(made)
+    file = folder / "evaluation.json"
     write_atomically(file, bundles.canonical(report))
+    drawn = draw(made, report, folder) if draw is not None else ()
     training = report["training"]
     run_id, version = registry.log_training(
         made,
         params={**training["parameters"], "until": made.manifest["until"], "seed": made.manifest["seed"]},
         metrics=flat_metrics(report["models"][MAIN]),
-        files=[file],
+        files=[file, *drawn],
         datasets={"panel": made.manifest["data"]},
         tags={"zhouji.code": str(made.manifest["code"]), "zhouji.lock": str(made.manifest["lock"])},
         register=register,

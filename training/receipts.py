@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from features.indicators.indicator import Indicator, set_hash
 from features.project import Project
+from features.staging import write_atomically
 from features.store import Store
 from models import bundle as bundles
 from models.bundle import Bundle
 from training import fitting
 from training.crossfitting import Split
+from training.evaluation import MAIN, Judged
 from training.gathering import Work
 from training.rows import Rows
 from training.search import Found
+
+SAMPLED = 1000
+"""Rows whose contributions a summary plot shows."""
 
 
 def manifest(work: Work, store: Store, trials: int) -> dict[str, Any]:
@@ -101,6 +107,22 @@ def training_key(
 def receipt_file(store: Store, key: str) -> Path:
     """Where the receipt of a finished training stands."""
     return store.home.project(store.project.name).path / "trainings" / f"{key}.json"
+
+
+def report_folder(made: Bundle) -> Path:
+    """Where the report of a bundle's training stands, with what its plots are drawn from."""
+    return made.folder.parent.parent / "trainings" / f"{made.digest[:24]}-report"
+
+
+def keep_for_plots(folder: Path, judged: Judged, seed: int) -> None:
+    """What was said out of fold about every row, and the indicators of a sample of rows; no household is named."""
+    scored = judged.scores[MAIN]
+    said = {"score": scored.score, "probability": scored.probability, "outcome": judged.rows.outcome}
+    rows = len(judged.rows)
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLED])
+    sampled = pd.DataFrame(judged.rows.x[chosen], columns=list(judged.rows.indicators))
+    for name, frame in (("out_of_fold", pd.DataFrame(said)), ("sample", sampled)):
+        write_atomically(folder / f"{name}.parquet", frame.to_parquet(index=False, compression="zstd"))
 
 
 def finished(store: Store, receipt: Path) -> tuple[Bundle, dict[str, Any]] | None:

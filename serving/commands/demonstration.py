@@ -78,13 +78,17 @@ def model_and_list(
     done: Any,
 ) -> tuple[str | None, Any]:
     """Train, evaluate, promote and score; returns the version and the run."""
+    from reports.training import drawer
     from serving.scoring import Options, run
     from training.pipeline import evaluate, train
     from training.promotion import promote
 
     with console.progress() as report, engine(console.settings) as opened:
         common: dict[str, Any] = {"engine": opened, "settings": console.settings, "progress": report}
-        trained = train(project, name, store, registry, until=until, trials=None, seed=seed, register=True, **common)
+        trained = train(
+            project, name, store, registry, until=until, trials=None, seed=seed, register=True,
+            draw=drawer(project), **common,
+        )  # fmt: skip
         done("train", f"训练完成，版本 {trained.version}", f"trained, version {trained.version}")
         found = evaluate(
             project, name, store, registry, first=until + timedelta(days=1), last=DELIVERED_ON,

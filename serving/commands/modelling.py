@@ -17,7 +17,8 @@ SHOWN = ("auc", "average_precision", "precision_at_5pct", "recall_at_5pct", "bri
 def train(
     console: Console, *, until: str, task: str | None, trials: int | None, seed: int, register: bool, dry_run: bool
 ) -> None:
-    """Train on outcomes known by `until`; log, and register where asked."""
+    """Train on outcomes known by `until`; log with plots and card, and register where asked."""
+    from reports.training import drawer
     from training.pipeline import plan, train
 
     name, _ = console.project.task(task)
@@ -41,6 +42,7 @@ def train(
             engine=opened,
             settings=console.settings,
             progress=report,
+            draw=drawer(console.project),
         )
     version = trained.version or console.text("未登记", "not registered")
     console.say(

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from features.settings import Home, Settings
 from features.store import Store
 from models import bundle as bundles
 from models.registry import Registry
+from reports.training import drawer
 from training import pipeline
 from training.promotion import find_measure, promote
 
@@ -165,13 +167,13 @@ def world(tmp_path_factory):
     return project, settings
 
 
-def train(world, *, home=None, seed=3, register=False, trials=0, until=UNTIL):
+def train(world, *, home=None, seed=3, register=False, trials=0, until=UNTIL, draw=None):
     project, settings = world
     home = home or Home(settings.home)
     with engine(settings, home) as opened:
         return pipeline.train(
             project, "poor", Store(home, project), Registry(settings, home), until=until, trials=trials, seed=seed,
-            register=register, engine=opened, settings=settings,
+            register=register, engine=opened, settings=settings, draw=draw,
         )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def evaluate(world, version, first=date(2022, 1, 1), last=date(2022, 6, 30)):
 
 @pytest.fixture(scope="module")
 def trained(world):
-    return train(world, register=True)
+    return train(world, register=True, draw=drawer(world[0]))
 
 
 def test_training_makes_a_version_that_beats_the_rules(trained):
@@ -203,6 +205,22 @@ def test_training_makes_a_version_that_beats_the_rules(trained):
     assert counts["rows"] == sum(value for key, value in counts.items() if key != "rows")
     assert counts["immature"] == 0
     json.dumps(trained.report, allow_nan=False)
+
+
+def test_plots_and_card_stand_on_disk_and_in_the_run(world, trained):
+    project, settings = world
+    folder = settings.home / project.name / "trainings" / f"{trained.bundle_digest[:24]}-report"
+    plots = [f"{name}.{language}.{form}" for name in ("shap_summary", "waterfall_highest", "calibration", "precision")
+             for language in ("zh", "en") for form in ("png", "svg")]  # fmt: skip
+    expected = {"evaluation.json", "model_card.zh.html", "model_card.en.html", *plots}
+    assert expected <= {file.name for file in folder.iterdir()}
+    with Registry(settings, Home(settings.home))._asking() as client:
+        assert {file.path for file in client.list_artifacts(trained.run_id, "reports")} == {
+            f"reports/{name}" for name in expected
+        }
+    said = pd.read_parquet(folder / "out_of_fold.parquet")
+    assert list(said.columns) == ["score", "probability", "outcome"]
+    assert trained.bundle_digest in (folder / "model_card.zh.html").read_text(encoding="utf-8")
 
 
 def test_the_same_seed_gives_the_same_bundle_to_the_byte(world, trained, tmp_path):
