@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 import time
 from datetime import date, timedelta
@@ -48,10 +50,8 @@ def demo(console: Console, *, households: int, months: int, seed: int, serve: bo
     until = task.horizon.before(DELIVERED_ON)
     version, run = model_and_list(console, project, name, store, registry, until, seed, done)
     console.say(f"清单：{run.folder}", f"the list: {run.folder}")
-    console.say(
-        "看一户的原因：zhouji explain 户假名 --project … --as-of " + str(DELIVERED_ON),
-        "one household: zhouji explain HOUSEHOLD --project … --as-of " + str(DELIVERED_ON),
-    )
+    command = explain_command(console, run.folder)
+    console.say(f"看第一户的原因：{command}", f"the first household's reasons: {command}")
     if serve:
         console.note(
             "网页服务尚未随本版提供；清单在上面的文件夹里。",
@@ -61,9 +61,20 @@ def demo(console: Console, *, households: int, months: int, seed: int, serve: bo
         run_id=run.run_id,
         version=version,
         listed=run.listed,
+        explain=command,
         rows=rows,
         seconds=steps,
         files=[str(file) for file in run.files],
+    )
+
+
+def explain_command(console: Console, folder: Path) -> str:
+    """What to type to read why the first household is on the list."""
+    listed = json.loads((folder / "list.json").read_text(encoding="utf-8"))["households"]
+    project = console.project_file or SAMPLE
+    return (
+        f"{Path(sys.executable).with_name('zhouji')} explain {listed[0]['household_id']} --project {project} "
+        f"--home {console.settings.home} --as-of {DELIVERED_ON}"
     )
 
 

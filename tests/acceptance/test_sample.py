@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,12 +38,11 @@ SECRETS = {
     "name": re.compile(f"[{SURNAMES}][{GIVEN_FIRST}][{GIVEN_SECOND}]"),
 }
 KEY = "5a" * 32
-PROCESSOR_SECONDS = 120  # the chain takes less than half; processor time, so that a busy machine does not fail it
 
 
 @dataclass(frozen=True)
 class Chain:
-    """What each step gave, and what processor time all took."""
+    """What each step gave."""
 
     project: Project
     settings: Settings
@@ -54,7 +52,6 @@ class Chain:
     evaluated: dict[str, Any]
     made: Run
     told: Any
-    seconds: float
 
     @property
     def store(self) -> Store:
@@ -76,7 +73,6 @@ def chain(tmp_path_factory, root) -> Chain:
     project = load_project(root / "examples" / "sample" / "project.yaml")
     settings = Settings(home=folder / "home", pseudonym_key=KEY)
     files = write_sample(folder / "files", households=400, months=24)
-    began = time.process_time()
     receipts = take_in(files, project, settings)
     store, registry = Store(Home(settings.home), project), Registry(settings, Home(settings.home))
     name, task = project.task()
@@ -93,12 +89,7 @@ def chain(tmp_path_factory, root) -> Chain:
         made = run(project, name, store, registry, as_of=DELIVERED_ON, options=Options(seed=1), **common)
         first = json.loads((made.folder / "list.json").read_text("utf-8"))["households"][0]["household_id"]
         told = explain_household(project, name, store, registry, first, as_of=DELIVERED_ON, engine=opened)
-    seconds = time.process_time() - began
-    return Chain(project, settings, files, receipts, trained, evaluated, made, told, seconds)
-
-
-def test_it_is_quick(chain):
-    assert chain.seconds < PROCESSOR_SECONDS
+    return Chain(project, settings, files, receipts, trained, evaluated, made, told)
 
 
 def test_every_row_is_accounted_for(chain):

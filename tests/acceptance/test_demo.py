@@ -1,0 +1,33 @@
+"""`zhouji demo` and the command that it ends with, as a newcomer would type them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from serving.cli import app
+
+RUNNER = CliRunner()
+
+
+def said(*arguments):
+    result = RUNNER.invoke(app, [*arguments, "--quiet"])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_demo_ends_with_a_list_whose_first_household_is_explained(tmp_path, monkeypatch):
+    monkeypatch.delenv("ZHOUJI_HOME", raising=False)
+    home = ("--home", str(tmp_path / "home"))
+    made = json.loads(said("demo", "--households", "500", "--no-serve", "--json", *home))
+    rows = made["rows"]
+    assert rows["accepted"] + rows["already_known"] + rows["quarantined"] == rows["delivered"]
+    assert list(made["seconds"]) == ["simulate", "ingest", "train", "evaluate", "promote", "score"]
+    listed = next(file for file in made["files"] if file.endswith("list.json"))
+    households = json.loads(Path(listed).read_text(encoding="utf-8"))["households"]
+    assert len(households) == made["listed"] > 0
+    assert households[0]["household_id"] in made["explain"]
+    command = made["explain"].split()[1:]
+    assert "为什么提醒" in RUNNER.invoke(app, command).stdout
