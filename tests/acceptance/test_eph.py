@@ -45,6 +45,7 @@ def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     content = yaml.safe_load((root / "examples" / "eph" / "project.yaml").read_text("utf-8"))
     content["model"].update(rounds=60, folds={"count": 1, "test": "1 year"})
     content["model"]["parameters"].update(learning_rate=0.15)
+    content["model_by_task"]["N1"].pop("rounds")
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(root / "examples" / "eph" / "areas.csv", folder)
     (folder / "project.yaml").write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
