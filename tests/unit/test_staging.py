@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,20 @@ def test_the_lock_is_free_again(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path / "LOCK"):
             assert (tmp_path / "LOCK").exists()
+
+
+def test_what_is_at_work_is_left_alone_and_what_a_kill_left_goes_at_the_next_writing(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "mine") as staged:
+        assert sweep(tmp_path) == []
+        write_atomically(tmp_path / "other", b"")
+        assert staged.is_dir()
+    killed = "\n".join([
+        "import os, signal, sys, pathlib",
+        "from features.staging import staged_folder",
+        "with staged_folder(pathlib.Path(sys.argv[1]) / 'never'):",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+    ])  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".staging-*"))) == 1
+    write_atomically(tmp_path / "other", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other"]
