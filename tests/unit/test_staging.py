@@ -11,6 +11,13 @@ import pytest
 
 from features.staging import locked, staged_folder, sweep, write_atomically
 
+KILLED = """
+import os, pathlib, signal, sys
+from features.staging import staged_folder
+with staged_folder(pathlib.Path(sys.argv[1]) / "never"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
     with staged_folder(tmp_path / "final") as staged:
@@ -61,13 +68,7 @@ def test_what_is_at_work_is_left_alone_and_what_a_kill_left_goes_at_the_next_wri
         assert sweep(tmp_path) == []
         write_atomically(tmp_path / "other", b"")
         assert staged.is_dir()
-    killed = "\n".join([
-        "import os, signal, sys, pathlib",
-        "from features.staging import staged_folder",
-        "with staged_folder(pathlib.Path(sys.argv[1]) / 'never'):",
-        "    os.kill(os.getpid(), signal.SIGKILL)",
-    ])  # fmt: skip
-    assert subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -signal.SIGKILL
     assert len(list(tmp_path.glob(".staging-*"))) == 1
     write_atomically(tmp_path / "other", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other"]
