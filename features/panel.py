@@ -117,7 +117,6 @@ def build(
     days: Sequence[date],
     *,
     engine: Engine,
-    task: str | None = None,
     indicators: Sequence[Indicator] | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -125,14 +124,12 @@ def build(
     """The panel of the project's indicators on the days; one that exists already is taken as it is.
 
     Args:
-        task: kept for panels that differ by task; all tasks share one panel now.
         indicators: others than the project's, for trials.
         folder: where panels are kept; the project's home by default.
 
     Raises:
         UsageError: no day was given.
     """
-    del task
     if not days:
         raise UsageError("panel_no_days")
     chosen = tuple(indicators if indicators is not None else indicators_of(project))

@@ -240,9 +240,7 @@ def flat_metrics(measures: Mapping[str, Any]) -> dict[str, float]:
 
 def scored_by(model: Bundle, rows: Rows) -> Scored:
     """A bundle's word on rows that are in its schema's order."""
-    parts = [
-        model.margins(rows.x[start : start + 100_000].astype(np.float64)) for start in range(0, len(rows), 100_000)
-    ]
+    parts = [model.margins(rows.x[start : start + CHUNK].astype(np.float64)) for start in range(0, len(rows), CHUNK)]
     margin = np.concatenate(parts) if parts else np.zeros(0)
     return Scored(margin, model.probabilities(margin))
 

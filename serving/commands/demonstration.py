@@ -71,7 +71,7 @@ def demo(console: Console, *, households: int, months: int, seed: int, serve: bo
 def explain_command(console: Console, folder: Path) -> str:
     """What to type to read why the first household is on the list."""
     listed = json.loads((folder / "list.json").read_text(encoding="utf-8"))["households"]
-    project = console.project_file or SAMPLE
+    project = console.project_file or sample_project()
     return (
         f"{Path(sys.executable).with_name('zhouji')} explain {listed[0]['household_id']} --project {project} "
         f"--home {console.settings.home} --as-of {DELIVERED_ON}"

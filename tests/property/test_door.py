@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from features.errors import DataError
 from features.feeds.delimited import csv_rows, plain_batches, survey
 from features.feeds.profiles import Source
-from tests.deliveries import FAULTS, project, spoil, write_csv
+from tests.deliveries import FAULTS, good, project, spoil, write_csv
 from tests.door import door, small
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -47,8 +47,6 @@ def judge(opened, delivery):
 @pytest.mark.parametrize("fault", list(dict.fromkeys(FAULTS)), ids=lambda fault: fault.__name__)
 def test_each_way_to_go_wrong(opened, fault, tmp_path):
     dice = random.Random(fault.__name__)
-    from tests.deliveries import good
-
     for number in range(3):
         delivery = fault(dice, good(dice, dice.randint(2, 8)), tmp_path / f"{number}")
         delivery.fault = fault.__name__
