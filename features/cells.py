@@ -11,12 +11,12 @@ import uuid
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import reduce
+from datetime import date, timedelta
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Protocol
 
-import pandas as pd
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -65,6 +65,14 @@ class Batch:
     def index(self, day: date) -> int:
         """Index of the first as-of day that is not before `day`; the number of days where there is none."""
         return bisect_left(self.days, day)
+
+    @cached_property
+    def places(self) -> Any:
+        """Every day after the first as-of day up to the last, with the index of the as-of day on which it is seen."""
+        span = (self.days[-1] - self.days[0]).days
+        days = [self.days[0] + timedelta(days=number + 1) for number in range(span)]
+        columns = {"day": days, "place": [self.index(day) for day in days]}
+        return self.table(columns, {"day": pa.date32(), "place": pa.int32()})
 
     def write(self, expression: Any, file: Path) -> None:
         """A stage's result; read soon and once, so compressed lightly."""
@@ -134,18 +142,15 @@ def read(
 
 def indexed(batch: Batch, table: Any) -> Any:
     """known_from and known_to as indexes of as-of days: `lo` and `hi`; what is seen on no day is dropped."""
-    both = table.select(day=table.known_from).union(table.select(day=table.known_to)).distinct()
-    known = sorted({_as_date(day) for day in batch.engine.frame(both)["day"].dropna()})
-    places = {"at_day": known, "at_place": [batch.index(day) for day in known]}
-    lookup = batch.table(places, {"at_day": pa.date32(), "at_place": pa.int32()})
-    other = lookup.view()
-    joined = table.join(lookup, table.known_from == lookup.at_day).rename(lo="at_place").drop("at_day")
-    joined = joined.join(other, joined.known_to == other.at_day).rename(hi="at_place").drop("at_day")
-    return joined.filter(joined.lo < joined.hi)
-
-
-def _as_date(day: Any) -> date:
-    return day.date() if isinstance(day, pd.Timestamp) else day
+    between, beyond = batch.places, len(batch.days)
+    first, last = (ibis.literal(day) for day in (batch.days[0], batch.days[-1]))
+    for name, day in (("lo", "known_from"), ("hi", "known_to")):
+        place = between.select(**{f"{name}_day": "day", f"{name}_place": "place"})
+        joined = table.left_join(place, table[day] == place[f"{name}_day"])
+        outside = ibis.cases((joined[day] <= first, 0), (joined[day] > last, beyond))
+        table = joined.mutate(**{name: ibis.coalesce(joined[f"{name}_place"], outside).cast("int32")})
+        table = table.drop(f"{name}_day", f"{name}_place")
+    return table.filter(table.lo < table.hi)
 
 
 # --- from records to cells ----------------------------------------------------------------------------------------
@@ -157,14 +162,16 @@ def write_cells(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], f
         period_start(batch.project.calendar.grain, first),
         max(period_end("month", day.year * 12 + day.month) for day in batch.days),
     )
-    stages = _write_parts(batch, plan, bucket, moved, span)
-    parts = [_placed(batch, batch.engine.read_parquet([stage]), first) for stage in stages]
+    stages = _write_parts(batch, plan, bucket, moved, span, first)
+    parts = [batch.engine.read_parquet([stage]) for stage in stages]
     batch.write(merged(batch, plan, parts, _told(batch, plan, bucket)), file)
     for stage in stages:
         stage.unlink()
 
 
-def _write_parts(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], span: tuple[date, date]) -> list[Path]:
+def _write_parts(
+    batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], span: tuple[date, date], first: int
+) -> list[Path]:
     """One GROUP BY pass over each table: mergeable parts of its series by household, day and knowledge."""
     names = column_names(plan)
     stages = []
@@ -176,7 +183,8 @@ def _write_parts(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], 
         table = table.mutate(counted_on=record_date(table))
         parts = {names[series] + suffix: part for series in own for suffix, part in _made(series, table).items()}
         stage = batch.scratch / f"partial-{bucket}-{number}.parquet"
-        batch.write(table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts), stage)
+        made = table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts)
+        batch.write(_placed(batch, made, first), stage)
         stages.append(stage)
     return stages
 

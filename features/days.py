@@ -147,7 +147,7 @@ def _rows(
     chosen = joined.mutate(place=ibis.row_number().over(newest)).filter(lambda t: t.place == 0)
     wanted = dict.fromkeys(("area", "weight", "residence", *[n for n in plan.attributes if not n.startswith("area:")]))
     columns = {attribute_column(name): chosen[ATTRIBUTES.get(name, name)] for name in wanted}
-    return with_areas(batch, chosen.select(*KEYS, bucket=ibis.literal(bucket, "int32"), **columns), plan.attributes)
+    return with_areas(batch, chosen.select(*KEYS, **columns), plan.attributes)
 
 
 def with_areas(batch: Batch, table: Any, attributes: Sequence[str]) -> Any:
@@ -220,9 +220,9 @@ def _windows(
     wanted = {expression: f"x{ix}" for ix, expression in enumerate(plan.windowed)}
     values = {name: _where_reported(e, columns, cells).cast("float64") for e, name in wanted.items()}
     narrow = cells.select("household_id", "p", "lo", "hi", **values)
-    joined = narrow.join(periods, "p")
+    reached = rows.select(*KEYS).join(periods, "a")  # the narrow side first: few cells are within reach of a row
+    joined = reached.join(narrow, ["household_id", "p"])
     joined = joined.filter((joined.lo <= joined.a) & (joined.a < joined.hi))
-    joined = joined.semi_join(rows, KEYS)
     windows = Windows(
         lambda series: _furthest(joined, clock, batch, series, "o"),
         lambda series: _furthest(joined, clock, batch, series, "e"),

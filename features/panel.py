@@ -49,8 +49,8 @@ from features.project import Project
 from features.staging import staged_folder
 
 FORMAT = 2
-PORTION_VALUES = 8_000_000
-"""Numbers that are held at once while files are written."""
+BATCH_ROWS = 50_000
+"""Rows that the engine hands over at once while files are written."""
 Progress = Callable[[str, int, int], None]
 FIXED = ("household_id", "as_of", "area_code", "weight")
 
@@ -255,10 +255,9 @@ class _Build:
             joined = cells.join(lookup, "p")
             joined = joined.filter((joined.lo <= joined["first"]) & (joined.hi >= joined.after))
             joined = joined.drop("lo", "hi").rename(lo="first", hi="after")
-            cut = joined.mutate(bucket=ibis.literal(bucket, "int32"))
-            if "a_area" in cut.columns:
-                cut = with_areas(self.batch, cut, self.plan.period_attributes)
-            self.batch.write(cut, self._file("cut", bucket))
+            if "a_area" in joined.columns:
+                joined = with_areas(self.batch, joined, self.plan.period_attributes)
+            self.batch.write(joined, self._file("cut", bucket))
             self._file("cells", bucket).unlink()
         names = period_peer_names(self.plan)
         for number, nodes in enumerate(self.plan.period_peers):
@@ -281,10 +280,11 @@ class _Build:
         )
 
     def _all(self, stage: str, rounds: Sequence[Path], keys: Sequence[str]) -> Any:
+        """A stage of all buckets, with a column that says which."""
         whole = None
         for bucket in self.buckets:
             table = self.batch.engine.read_parquet([self._file(stage, bucket)])
-            table = self._with_rounds(table, rounds, bucket, keys)
+            table = self._with_rounds(table, rounds, bucket, keys).mutate(bucket=ibis.literal(bucket, "int32"))
             whole = table if whole is None else whole.union(table)
         return whole
 
@@ -336,37 +336,25 @@ class _Build:
         whole = table.select(
             "household_id", "a", area_code=table.a_area, weight=table.a_weight.cast("float64"), **values
         )
-        stage = self._file("indicators", bucket)
-        self.batch.write(whole, stage)
-        for first, last in self._portions(stage, len(whole.columns)):
-            part = engine.read_parquet([stage])
-            part = part.filter(part.a.between(first, last)).order_by("a", "household_id")
-            rows = engine.arrow(part)
+        reader = engine.reader(whole.order_by("a", "household_id"), BATCH_ROWS)
+        parts: list[pa.RecordBatch] = []
+        done = 0
+        for rows in reader:
             places = rows["a"].to_numpy()
-            for a in range(first, last + 1):
+            for a in np.unique(places):
+                while done < a:
+                    self._write_day(pa.Table.from_batches(parts, reader.schema), done, bucket)
+                    done, parts = done + 1, []
                 start, stop = (int(found) for found in np.searchsorted(places, [a, a + 1]))
-                self._write_day(rows.slice(start, stop - start).drop_columns("a"), self.batch.days[a], bucket)
-        stage.unlink()
+                parts.append(rows.slice(start, stop - start))
+        while done < len(self.batch.days):
+            self._write_day(pa.Table.from_batches(parts, reader.schema), done, bucket)
+            done, parts = done + 1, []
 
-    def _portions(self, stage: Path, width: int) -> list[tuple[int, int]]:
-        """Ranges of as-of days whose rows fit in memory together."""
-        rows = self.batch.engine.read_parquet([stage])
-        counts = self.batch.engine.frame(rows.group_by("a").agg(n=rows.count()))
-        by_day = dict(zip(counts["a"], counts["n"], strict=True))
-        found: list[tuple[int, int]] = []
-        held = 0
-        for a in range(len(self.batch.days)):
-            more = int(by_day.get(a, 0)) * width
-            if not found or held + more > PORTION_VALUES:
-                found.append((a, a))
-                held = 0
-            found[-1] = (found[-1][0], a)
-            held += more
-        return found
-
-    def _write_day(self, rows: pa.Table, day: date, bucket: int) -> None:
-        as_of = pa.array([day] * rows.num_rows, pa.date32())
-        rows = rows.add_column(1, "as_of", as_of).replace_schema_metadata(None)
+    def _write_day(self, rows: pa.Table, a: int, bucket: int) -> None:
+        day = self.batch.days[a]
+        as_of = pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows)
+        rows = rows.drop_columns("a").add_column(1, "as_of", as_of).replace_schema_metadata(None)
         folder = self.staged / f"as_of={day}"
         folder.mkdir(exist_ok=True)
         pq.write_table(rows, folder / f"bucket={bucket:02d}.parquet", compression="zstd")

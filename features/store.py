@@ -209,7 +209,7 @@ class Store:
         first, last = min(wanted), max(wanted)
         paths = list(self._record_files(table, subject, bucket, periods, version))
         if not paths:
-            return _empty(table)
+            return _empty(table, engine)
         records = _complete(table, engine.read_parquet(paths))
         records = records.filter(records.knowledge_date <= last)
         closed = self._superseded(table, version, engine)
@@ -330,8 +330,8 @@ def _complete(table: str, records: ibis.Table) -> ibis.Table:
     return records.mutate(**absent) if absent else records
 
 
-def _empty(table: str) -> ibis.Table:
+def _empty(table: str, engine: Engine) -> ibis.Table:
     """No rows, with the contract's columns."""
     schema = {column.name: column.ibis_type for column in TABLES[table].stored}
     schema |= {"known_from": "date", "known_to": "date"}
-    return ibis.memtable([], schema=ibis.schema(schema))
+    return engine.empty(schema)

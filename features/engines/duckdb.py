@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ibis
 import pandas as pd
 import pyarrow as pa
+from ibis.expr import operations
 
 from features.settings import Home, Settings
 
@@ -29,10 +31,16 @@ class Engine:
 
     con: Any
     scratch: Path
+    _compiled: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)
 
     def read_parquet(self, paths: Sequence[Path]) -> ibis.Table:
         """The rows of Parquet files as one table; hive partitions are not added as columns."""
         return self.con.read_parquet([str(path) for path in paths], hive_partitioning=False, union_by_name=True)
+
+    def empty(self, schema: Mapping[str, str]) -> ibis.Table:
+        """A table without rows, with columns of these types."""
+        self.sql("CREATE OR REPLACE VIEW no_rows AS SELECT 1 AS one WHERE false")
+        return self.con.table("no_rows").select(**{name: ibis.null(kind) for name, kind in schema.items()})
 
     def frame(self, expression: Any) -> pd.DataFrame:
         """Run an expression and return a data frame."""
@@ -41,11 +49,28 @@ class Engine:
 
     def arrow(self, expression: Any) -> pa.Table:
         """Run an expression and return an Arrow table."""
-        return self.con.to_pyarrow(expression)
+        schema = expression.as_table().schema().to_pyarrow()
+        return self.con.con.sql(self._query(expression)).to_arrow_table().cast(schema)
+
+    def reader(self, expression: Any, rows: int) -> pa.RecordBatchReader:
+        """Run an expression and hand over its rows in their order, so many at once; streaming."""
+        return self.con.con.sql(self._query(expression)).to_arrow_reader(rows)
 
     def write(self, expression: Any, file: Path, *, compression: str = "zstd") -> None:
         """Run an expression into one Parquet file, streaming."""
-        self.con.to_parquet(expression, str(file), compression=compression)
+        target = str(file).replace("'", "''")
+        self.sql(f"COPY ({self._query(expression)}) TO '{target}' (FORMAT parquet, COMPRESSION {compression})")
+
+    def _query(self, expression: Any) -> str:
+        """The expression's SQL. Buckets ask the same of other files, so it is compiled once for all of them."""
+        whole = expression.as_table().op()
+        tables = dict.fromkeys(whole.find(operations.DatabaseTable))
+        stands_for = {table: table.copy(name=f"stands_for_{number}_") for number, table in enumerate(tables)}
+        shape = whole.replace(stands_for)
+        if shape not in self._compiled:
+            self._compiled[shape] = str(self.con.compile(shape.to_expr()))
+        names = {stand.name: table.name for table, stand in stands_for.items()}
+        return re.sub("stands_for_[0-9]+_", lambda found: names[found[0]], self._compiled[shape])
 
     def sql(self, query: str, parameters: Sequence[Any] | None = None) -> None:
         """Run a statement for its effect."""

@@ -163,6 +163,15 @@ class Windows:
         x = self._columns[series]
         return self._aggregate(("at", series, offset), lambda: chosen_where(self._offset(series) == offset, x).max())
 
+    def newest(self, series: Expression, first: int, after: int) -> str:
+        """The reported value of the lowest offset; a household has one row for each."""
+        x, offset = self._columns[series], self._offset(series)
+        there = self._inside(series, first, after) & x.notnull()
+        # rows outside have neither value nor offset, so that they come last and say nothing
+        return self._aggregate(
+            ("last", series, first, after), lambda: chosen_where(there, x).argmin(chosen_where(there, offset))
+        )
+
     def reported(self, series: Expression, first: int, after: int) -> str:
         """Number of reported periods from offset `first` to before `after`."""
         x = self._columns[series]
@@ -216,7 +225,8 @@ def _chosen(names: list[str], nth: int) -> Callable[[Any], Any]:
 
 
 def _last(n: d.Last, w: Windows) -> Callable[[Any], Any]:
-    return _chosen([w.at(n.series, k) for k in range(n.skip, n.skip + n.within)], 0)
+    name = w.at(n.series, n.skip) if n.within == 1 else w.newest(n.series, n.skip, n.skip + n.within)
+    return lambda row: row[name]
 
 
 def _previous(n: d.Previous, w: Windows) -> Callable[[Any], Any]:
