@@ -8,6 +8,7 @@ areas of its own.
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ class AreaTree:
         """Names from the whole to the part, without the root."""
         names = [area.name.of(language) for area in reversed(self.chain(code))]
         shown = names[1:] if len(names) > 1 else names
+        # a part that is named after the whole says enough
+        shown = [name for name, part in itertools.pairwise([*shown, ""]) if not part.startswith(name)]
         return ("" if language == "zh" else ", ").join(shown if language == "zh" else reversed(shown))
 
     def of_level(self, level: str) -> list[str]:

@@ -284,6 +284,11 @@ class Registry:
         known = ", ".join(f"{v.number}{' (' + ', '.join(v.aliases) + ')' if v.aliases else ''}" for v in versions)
         raise UsageError("version_unknown", model=model_name(project, task), version=wanted, known=known or "—")
 
+    def default(self, project: str, task: str) -> str:
+        """Alias of the version to use where none is named: the champion, else the newest."""
+        promoted = any(CHAMPION in version.aliases for version in self.versions(project, task))
+        return CHAMPION if promoted else "latest"
+
     def fetch(self, project: str, task: str, wanted: str = CHAMPION) -> tuple[Version, Bundle]:
         """The bundle of a version: from home where it is known by its digest, else downloaded and checked.
 

@@ -102,6 +102,8 @@ class Heading:
     horizon: Words
     feeds: tuple[FeedLine, ...] = ()
     stale: bool = False
+    trial: bool = False
+    """Whether the version has not been promoted."""
 
     @property
     def troubled(self) -> tuple[FeedLine, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from features.divisions import area_tree
 from features.project import Project
 from features.staging import write_atomically
 from reports.documents import catalogue, say
@@ -63,8 +64,8 @@ def to_html(report: Mapping[str, Any], project: Project, language: str = "zh") -
             "recall": percent(recall),
             "missed": percent(None if recall is None else 1 - recall),
         },
-        slices=_tables(report.get("slices", {})),
-        fairness=_tables(report.get("fairness", {})),
+        slices=_tables(report.get("slices", {}), project, language),
+        fairness=_tables(report.get("fairness", {}), project, language),
         lists=_lists(report, language),
     )
 
@@ -89,12 +90,24 @@ def _bars(models: Mapping[str, Any], key: str, language: str) -> list[tuple[str,
     return rows
 
 
-def _tables(groups: Any) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
-    """Slices by name, whether they came as mappings or as lists."""
+def _tables(groups: Any, project: Project, language: str) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+    """Slices by name, in words, whether they came as mappings or as lists."""
     if not isinstance(groups, Mapping):
         return {}
+    tree = area_tree(project)
+
+    def told(group: str) -> str:
+        if f"group_{group}" in catalogue():
+            return say(f"group_{group}", language)
+        feed = project.feeds.get(group.removesuffix("_absent"))
+        if feed is not None and group.endswith("_absent"):
+            return say("group_absent", language, feed=feed.name.of(language))
+        return tree.name(group, language)
+
     return {
-        str(name): [(str(group), figures) for group, figures in parts.items() if isinstance(figures, Mapping)]
+        told(str(name)): [
+            (told(str(group)), figures) for group, figures in parts.items() if isinstance(figures, Mapping)
+        ]
         for name, parts in groups.items()
         if isinstance(parts, Mapping)
     }

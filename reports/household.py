@@ -66,6 +66,8 @@ def to_text(explanation: Explanation, language: str = "zh") -> str:
     lines.append(f"{heading.task_title.of(language)} · {heading.period}")
     if heading.stale:
         lines.append("! " + t("stale_warning", feeds=troubled(explanation, language)))
+    if heading.trial:
+        lines.append("! " + t("trial_warning", version=heading.version))
     lines += ["", t("alert"), *_alert_lines(x, language)]
     lines += ["", t("changes_title")]
     lines += [
@@ -163,6 +165,7 @@ def to_plain(explanation: Explanation) -> dict[str, Any]:
         "version": heading.version,
         "bundle": heading.bundle,
         "stale": heading.stale,
+        "trial": heading.trial,
         "level": x.level,
         "probability": x.probability,
         "per_100": None if x.probability is None else per_100(x.probability),

@@ -182,6 +182,8 @@ def _write_list(
     )
     if heading.stale:
         note += "　" + _stale(made, language)
+    if heading.trial:
+        note += "　" + say("trial_warning", language, version=heading.version)
     sheet.set_row(0, 26)
     sheet.write_string(0, 1, title, formats["title"])
     sheet.write_string(1, 1, note, formats["note"])
@@ -309,6 +311,8 @@ def _write_notes(sheet: Any, made: WeeklyList, formats: Mapping[str, Any], langu
     put(say("notes_title", language), "title", 26)
     if heading.stale:
         put(_stale(made, language), "warning", 34)
+    if heading.trial:
+        put(say("trial_warning", language, version=heading.version), "warning", 34)
     put(say("notes_reminder", language), "text", 34)
     bands = {level: round(100 * value) for level, value in made.bands.items()}
     put(say("notes_blind" if blind else "notes_levels", language, **({} if blind else bands)), "text", 50)
@@ -411,6 +415,7 @@ def to_json(made: WeeklyList, rows: Mapping[str, Mapping[str, Any]] | None = Non
         "period": heading.period,
         "task": heading.task,
         "stale": heading.stale,
+        "trial": heading.trial,
         "feeds": {
             feed.feed: {"status": feed.status, "newest": feed.newest, "age_days": feed.age_days}
             for feed in heading.feeds

@@ -29,7 +29,8 @@ from models.registry import Registry
 from serving.filled import Filled, FilledRow, Rejected, read_filled_list, write_rejected
 from serving.listing import Entry, Finding
 from serving.runs import RunFolder, runs_of, with_run_id
-from serving.scoring import findings, row_code
+from serving.scoring import findings
+from serving.writing import row_code
 
 CLASSES: Mapping[str, str] = {
     **dict.fromkeys(("V1", "V2"), "confirmed"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,81 @@ def last_before(home: ProjectHome, task: str, day: date, area: str | None = None
 
 def newest_on(home: ProjectHome, task: str, day: date) -> RunFolder | None:
     """The newest run of a day, a published one first."""
-    found = [run for run in runs_of(home, task) if run.as_of == day]
-    return max(found, key=lambda run: (run.published, int(run.receipt["store_version"]))) if found else None
+
+    def newness(run: RunFolder) -> tuple[bool, int, float]:
+        return run.published, int(run.receipt["store_version"]), run.path.stat().st_mtime
+
+    return max((run for run in runs_of(home, task) if run.as_of == day), key=newness, default=None)
 
 
 def with_run_id(home: ProjectHome, task: str, run_id: str) -> RunFolder | None:
     """The run of this id."""
     return next((run for run in runs_of(home, task) if run.run_id == run_id), None)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run may be asked to do differently."""
+
+    area: str | None = None
+    capacity: int | None = None
+    audit_share: float | None = None
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Run:
+    """A weekly run.
+
+    Attributes:
+        existed: whether it was there already.
+        audit: number of audit rows; which ones they are is sealed.
+        areas: by visiting area: capacity, listed, at or above yellow, left out, in the last list too.
+    """
+
+    run_id: str
+    as_of: date
+    task: str
+    version: str
+    folder: Path | None
+    published: bool
+    existed: bool
+    listed: int
+    new: int
+    up: int
+    audit: int
+    suggestions: int
+    cohort: int
+    levels: Mapping[str, int]
+    areas: tuple[Mapping[str, Any], ...]
+    stale: bool
+    trial: bool
+    files: tuple[Path, ...] = ()
+    mlflow_run: str | None = None
+    overlap: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "run_id": self.run_id,
+            "as_of": str(self.as_of),
+            "task": self.task,
+            "version": self.version,
+            "listed": self.listed,
+            "new": self.new,
+            "up": self.up,
+            "audit": self.audit,
+            "suggestions": self.suggestions,
+            "cohort": self.cohort,
+            "levels": dict(self.levels),
+            "areas": [dict(area) for area in self.areas],
+            "overlap": self.overlap,
+            "left": dict(self.left),
+            "stale": self.stale,
+            "trial": self.trial,
+            "published": self.published,
+            "existed": self.existed,
+            "mlflow_run": self.mlflow_run,
+            "files": [str(file) for file in self.files],
+        }

@@ -147,7 +147,7 @@ def evaluate(
         UsageError: no row has a known outcome in that window.
     """
     name, found = project.task(task)
-    chosen, model = registry.fetch(project.name, name, version or default_version(registry, project, name))
+    chosen, model = registry.fetch(project.name, name, version or registry.default(project.name, name))
     bundles.same_meaning(model, schema_of(project, used_indicators(project, name)))
     known_by = known_until(store, engine, found)
     days = as_of_days(project.calendar.cadence, first_day(project, store, engine), last)
@@ -243,12 +243,6 @@ def scored_by(model: Bundle, rows: Rows) -> Scored:
     parts = [model.margins(rows.x[start : start + CHUNK].astype(np.float64)) for start in range(0, len(rows), CHUNK)]
     margin = np.concatenate(parts) if parts else np.zeros(0)
     return Scored(margin, model.probabilities(margin))
-
-
-def default_version(registry: Registry, project: Project, task: str) -> str:
-    """The champion where there is one, else the newest version."""
-    versions = registry.versions(project.name, task)
-    return CHAMPION if any(CHAMPION in version.aliases for version in versions) else "latest"
 
 
 def _champion(registry: Registry, project: Project, task: str, other_than: str) -> tuple[str, Bundle] | None:

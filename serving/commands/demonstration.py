@@ -90,7 +90,8 @@ def model_and_list(
 ) -> tuple[str | None, Any]:
     """Train, evaluate, promote and score; returns the version and the run."""
     from reports.training import drawer
-    from serving.scoring import Options, run
+    from serving.runs import Options
+    from serving.scoring import run
     from training.pipeline import evaluate, train
     from training.promotion import promote
 

@@ -34,7 +34,8 @@ def score(
     dry_run: bool,
 ) -> None:
     """Make the list of a day; exit code 4 when an essential feed is stale and nobody said to go on."""
-    from serving.scoring import Options, run
+    from serving.runs import Options
+    from serving.scoring import run
 
     project = console.project
     name, _ = project.task(task)
@@ -65,6 +66,11 @@ def score(
     if made.stale:
         console.say(
             "注意：本次使用了过期数据，全部产品均已注明。", "Note: stale data were used; every product says so."
+        )
+    if made.trial:
+        console.say(
+            f"注意：版本 {made.version} 尚未通过门槛上线（zhouji promote），全部产品均已注明。",
+            f"Note: version {made.version} has not been promoted (zhouji promote); every product says so.",
         )
     console.table(
         ("各辖区", "areas"),

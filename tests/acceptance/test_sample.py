@@ -26,7 +26,8 @@ from features.province.sample_files import DELIVERIES, feed_of
 from features.settings import Home, Settings
 from features.store import Receipt, Store
 from models.registry import Registry
-from serving.scoring import Options, Run, explain_household, run
+from serving.runs import Options, Run
+from serving.scoring import explain_household, run
 from training.pipeline import Trained, evaluate, train
 from training.promotion import promote
 

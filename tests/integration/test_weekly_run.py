@@ -17,11 +17,11 @@ from features.errors import DataError, NothingToDo, UsageError
 from features.settings import Home
 from features.staging import STAGING_PREFIX
 from features.store import Store
-from models.registry import Registry
+from models.registry import Registry, model_name
 from reports import household
 from serving.results import import_list, record_results
-from serving.runs import RunFolder, last_before, runs_of
-from serving.scoring import Options, explain_household, run
+from serving.runs import Options, RunFolder, last_before, runs_of
+from serving.scoring import explain_household, run
 from tests.weekly import DAY, World, make_world
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -128,6 +128,33 @@ def test_a_dry_run_writes_no_run(world, opened, runs):
     assert told.folder is None
     assert all(area["listed"] <= 2 for area in told.areas)
     assert [found.path for found in runs_of(world.store.home.project(world.project.name), world.task)] == before
+
+
+def test_a_version_that_is_not_promoted_says_so_on_every_product(own, opened, runs):
+    with own.registry._asking() as client:
+        client.delete_registered_model_alias(model_name(own.project.name, own.task), "champion")
+    made = run(
+        own.project,
+        own.task,
+        own.store,
+        own.registry,
+        as_of=DAY,
+        settings=own.settings,
+        engine=opened,
+        allow_stale=True,
+    )
+    assert made.trial
+    assert not runs[1].trial
+    assert made.run_id != runs[1].run_id
+    assert json.loads((made.folder / "list.json").read_text())["trial"]
+    for name in ("list.xlsx", "visits.xlsx"):
+        book = load_workbook(made.folder / name)
+        telling = [
+            sheet.title
+            for sheet in book.worksheets
+            if any("尚未通过门槛" in str(cell.value) for row in sheet.iter_rows() for cell in row)
+        ]
+        assert len(telling) == 2, (name, telling)  # the list and the notes
 
 
 def test_one_area_only(world, opened, runs):
