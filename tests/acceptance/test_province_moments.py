@@ -1,0 +1,77 @@
+"""The simulated province against the moments that a faithful one has (20,000 households, 48 months, several seeds)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from features.calendar import period_index
+from features.province.geography import read_geography
+from features.province.living import live
+from features.province.moments import cyclone_season, lived, moments
+from features.province.oracle import oracle
+from features.province.values import values
+from features.province.world import BLOCK, Province
+
+FIRST = period_index("month", date(2022, 11, 1))
+ACCEPTED = {
+    "hardship": (0.07, 0.13),
+    "onset": (0.008, 0.018),
+    "label": (0.03, 0.06),
+    "cv": (0.33, 0.45),
+    "cv_poorest": (0.38, 0.70),
+    "income_to_need": (1.6, 2.3),
+    "bill_mean": (3500, 6000),
+    "bill_median": (1600, 2600),
+    "admissions": (0.14, 0.22),
+    "catastrophic_inpatient": (0.07, 0.14),
+    "catastrophic": (0.11, 0.18),
+    "assisted_in_hardship": (0.45, 0.70),
+}
+
+
+def province(seed: int, households: int = 20_000, scenario: str = "S0") -> Province:
+    return Province(values(), read_geography(), households, FIRST, 48, seed, scenario)
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def found(request):
+    return moments(lived(province(request.param)))
+
+
+def test_moments(found):
+    outside = {name: found[name] for name, (least, most) in ACCEPTED.items() if not least <= found[name] <= most}
+    assert not outside
+
+
+def test_shapes(found):
+    assert found["label_most"] < 2 * found["label_least"], "school fees or festivals make a cliff"
+    assert found["catastrophic_inpatient_urban"] < found["catastrophic_inpatient_rural"]
+    assert found["catastrophic_urban"] < found["catastrophic_rural"]
+    assert found["exit_late"] < found["exit_early"]
+
+
+def test_cyclones_come_in_summer():
+    assert 0.65 <= cyclone_season(province(1)) <= 0.80
+
+
+def test_the_oracle_is_calibrated_and_as_sharp_as_the_prototype():
+    world = province(5, BLOCK)
+    course = world.course()
+    block = world.block(0, course)
+    *_, last = block.months(world.first, world.first + 35)
+    chances = oracle(block.state, course, last.index, months=3, paths=60, rng=np.random.default_rng(9))
+    assert len(chances.households) == (~last.hardship).sum()
+    onset = np.zeros(len(last.onset), dtype=bool)
+    for ahead in range(1, 4):
+        onset |= live(block.state, course, last.index + ahead, block.rng).onset
+    realised = onset[chances.households]
+    # the realised rate has its own sampling error, and so has the mean chance
+    spread = np.hypot(
+        chances.mean_error, np.sqrt((chances.probability * (1 - chances.probability)).mean() / len(realised))
+    )
+    assert abs(chances.probability.mean() - realised.mean()) < 3 * spread
+    assert 0.90 <= roc_auc_score(realised, chances.probability) <= 0.95
