@@ -117,7 +117,7 @@ def live(state: State, course: Course, index: int, rng: Generator) -> Month:
     before = wage.sum(axis=1) + other["farm"] + other["pension"] + other["remittance"] + other["benefit"]
     began, ended = _assistance(state, course, index, before, need, rng)
     flow = before + state.paid
-    _spend(state, v, flow, costs, need)
+    _spend(state, v, flow, costs, need, _blow(v, need, rng))
     condition, onset, out = _judge(state, v, need)
     return Month(
         index=index,
@@ -332,13 +332,21 @@ def _assistance(
     return began, ended
 
 
-def _spend(state: State, values: Values, flow: Floats, costs: Floats, need: Floats) -> None:
-    """Consumption, costs and help from kin change the savings."""
+def _blow(values: Values, need: Floats, rng: Generator) -> Floats:
+    """What debt, fraud or a failed venture takes, unseen by any department."""
+    v = values.living.blow
+    size = need * rng.lognormal(v.log_mean, v.log_deviation, len(need))
+    found: Floats = np.where(rng.random(len(need)) < v.rate, size, 0.0)
+    return found
+
+
+def _spend(state: State, values: Values, flow: Floats, costs: Floats, need: Floats, blow: Floats) -> None:
+    """Consumption, costs, losses and help from kin change the savings."""
     v = values.living
     consumption = v.consumption_of_need * need + v.consumption_of_surplus * np.maximum(flow - need, 0)
     gap = np.maximum(consumption + costs - flow - np.maximum(state.savings, 0), 0)
     help_from_kin = np.minimum(state.kin * gap, v.kin_limit * need)
-    savings = state.savings + flow - consumption - costs + help_from_kin
+    savings = state.savings + flow - consumption - costs - blow + help_from_kin
     state.savings = np.clip(savings, v.savings_floor * need, v.savings_cap * need)
     state.flows = np.column_stack([state.flows[:, 1:], flow])
     state.costs = np.column_stack([state.costs[:, 1:], costs])

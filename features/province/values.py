@@ -269,6 +269,12 @@ class Condition(Strict):
     stock: float
 
 
+class Blow(LogNormal):
+    """A loss that no department sees (debt, fraud, a failed venture): monthly chance, and size in months of need."""
+
+    rate: float
+
+
 class Living(Sourced):
     """Consumption, savings, and when it is hardship."""
 
@@ -281,6 +287,7 @@ class Living(Sourced):
     onset_months: int
     exit_months: int
     smoothing_months: int
+    blow: Blow
 
 
 class Assistance(Sourced):

@@ -59,19 +59,23 @@ def test_cyclones_come_in_summer():
 
 
 def test_the_oracle_is_calibrated_and_as_sharp_as_the_prototype():
-    world = province(5, BLOCK)
-    course = world.course()
-    block = world.block(0, course)
-    *_, last = block.months(world.first, world.first + 35)
-    chances = oracle(block.state, course, last.index, months=3, paths=60, rng=np.random.default_rng(9))
-    assert len(chances.households) == (~last.hardship).sum()
-    onset = np.zeros(len(last.onset), dtype=bool)
-    for ahead in range(1, 4):
-        onset |= live(block.state, course, last.index + ahead, block.rng).onset
-    realised = onset[chances.households]
-    # the realised rate has its own sampling error, and so has the mean chance
-    spread = np.hypot(
-        chances.mean_error, np.sqrt((chances.probability * (1 - chances.probability)).mean() / len(realised))
-    )
-    assert abs(chances.probability.mean() - realised.mean()) < 3 * spread
-    assert 0.90 <= roc_auc_score(realised, chances.probability) <= 0.95
+    sharp = []
+    for seed in (5, 6):
+        world = province(seed, BLOCK)
+        course = world.course()
+        block = world.block(0, course)
+        for month in block.months(world.first, world.first + 40):
+            if month.index - world.first not in (18, 27, 40):
+                continue
+            chances = oracle(block.state, course, month.index, months=3, paths=60, rng=np.random.default_rng(9))
+            assert len(chances.households) == (~month.hardship).sum()
+            future, rng = block.state.take(np.arange(len(block.state))), np.random.default_rng(seed)
+            onset = np.zeros(len(future), dtype=bool)
+            for ahead in range(1, 4):
+                onset |= live(future, course, month.index + ahead, rng).onset
+            realised, p = onset[chances.households], chances.probability
+            # the realised rate has its own sampling error, and so has the mean chance
+            spread = np.hypot(chances.mean_error, np.sqrt((p * (1 - p)).mean() / len(realised)))
+            assert abs(p.mean() - realised.mean()) < 3.5 * spread
+            sharp.append(roc_auc_score(realised, p))
+    assert 0.90 <= np.mean(sharp) <= 0.95
