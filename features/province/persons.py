@@ -8,6 +8,8 @@ places of one kind (adults, elders, children) never fill more than that in 1.5 m
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ def _texts(characters: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     return np.ascontiguousarray(characters).view(f"S{width}").ravel()
 
 
-def identity_numbers(order: Integers, born: NDArray[np.datetime64], male: Flags) -> pa.Array:
+def identity_numbers(order: Integers, born: NDArray[Any], male: Flags) -> pa.Array:
     """Identity numbers.
 
     Args:

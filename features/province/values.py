@@ -313,6 +313,37 @@ class Power(Sourced):
     arrears: float
 
 
+class Declared(Strict):
+    """What a verification shows of income and savings."""
+
+    refreshed: float
+    level: float
+    noise: float
+    revealed: float
+    savings_noise: float
+
+
+class Visits(Strict):
+    """Monthly chance of a visit, and where need is visible."""
+
+    base: float
+    visible: float
+
+
+class Observation(Sourced):
+    """What departments notice, and how late."""
+
+    medical_lag: Row
+    outpatient_settled: float
+    disaster_missed: float
+    return_seen: float
+    student_aid: float
+    declared: Declared
+    visits: Visits
+    without_medical: int
+    without_power: int
+
+
 class Typhoon(Strict):
     """All counties of a region are hit in one month."""
 
@@ -386,6 +417,7 @@ class Values(Strict):
     living: Living
     assistance: Assistance
     power: Power
+    observation: Observation
     spring_festival: tuple[date, ...]
     scenarios: Mapping[str, Scenario] = Field(default_factory=dict)
 

@@ -1,0 +1,203 @@
+"""From the hidden world to departments' files: what `zhouji simulate` and the demo write.
+
+    world, block by block ──► what departments notice ──► their files, in two deliveries each
+
+Beside the files stand the project file and the area file, so that the folder is a deployment that can be taken in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from features.calendar import period_end, period_index, period_start
+from features.province.deliveries import Deliveries, Habit
+from features.province.geography import REGIONS, Geography, read_geography
+from features.province.observation import Observer
+from features.province.values import values
+from features.province.world import Province
+
+LAST_MONTH = period_index("month", date(2026, 10, 1))
+DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
+"""The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
+HISTORY_MONTHS = 2
+"""The last months come in a second delivery."""
+HABITS = {
+    "lines": Habit("公布日期", "gb18030"),
+    "standards": Habit("公布日期"),
+    "area_facts": Habit("发布日期"),
+    "households": Habit("登记日期"),
+    "dwellings": Habit("录入日期", "gb18030"),
+    "members": Habit("更新日期"),
+    "register": Habit("登记日期"),
+    "civil_registers": Habit("录入日期", "gb18030"),
+    "funerals": Habit("录入日期"),
+    "medical": Habit("入库日期", "gb18030"),
+    "contributions": Habit("上报日期", "parquet"),
+    "employers": Habit("上报日期", "parquet"),
+    "unemployment": Habit("录入日期"),
+    "pensions": Habit("上报日期", "parquet"),
+    "power": Habit("上报日期"),
+    "disability": Habit("录入日期", "xlsx", "证件"),
+    "rehabilitation": Habit("录入日期"),
+    "losses": Habit("登记日期", "gb18030"),
+    "businesses": Habit("公告日期", "sqlite", "zhuxiao"),
+    "turnover": Habit("申报日期"),
+    "farms": Habit("上报日期"),
+    "returns": Habit("登记日期"),
+    "school_entries": Habit("录入日期", "xlsx", "新生"),
+    "student_aid": Habit("录入日期"),
+    "verification": Habit("核对日期", "xlsx", "核对结果"),
+    "classes": Habit("经办日期"),
+    "payments": Habit("上报日期"),
+    "visits": Habit("录入日期"),
+}
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What was written."""
+
+    files: list[Path]
+    province: Province
+    geography: Geography
+
+
+def simulate(
+    folder: Path,
+    *,
+    households: int,
+    months: int,
+    seed: int = 7,
+    scenario: str = "S0",
+    data: Path | None = None,
+    last: int = LAST_MONTH,
+    progress: Progress | None = None,
+) -> Simulated:
+    """Write the deliveries of a simulated province, and the area file of its project.
+
+    Args:
+        folder: where `areas.csv` and `deliveries/` are written.
+        data: a folder that may hold the real towns.
+        last: index of the last month; the last files arrive on the Sunday after its first week.
+    """
+    geography = read_geography(data)
+    province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
+    folder.mkdir(parents=True, exist_ok=True)
+    geography.write(folder / "areas.csv")
+    known_by = period_end("month", last) + timedelta(days=8)
+    cut = period_end("month", last - HISTORY_MONTHS)
+    out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
+    _standards(province, geography, out)
+    course = province.course()
+    employed = None
+    report = progress or (lambda *_: None)
+    for number in range(province.blocks):
+        report("simulate", number, province.blocks)
+        observer = Observer(province, geography, province.block(number, course), _gathered(out))
+        observer.opening()
+        for month in observer.block.months(province.first, province.last):
+            observer.month(month)
+        observer.add.flush()  # type: ignore[attr-defined]
+        employed = observer.employed if employed is None else employed + observer.employed
+    report("simulate", province.blocks, province.blocks)
+    if employed is not None:
+        _employers(province, employed, out)
+    return Simulated(out.close(), province, geography)
+
+
+class _gathered:
+    """Holds a block's tables of each feed, so that a file grows by a block at once."""
+
+    def __init__(self, out: Deliveries) -> None:
+        self.out = out
+        self.tables: dict[str, list[pa.Table]] = {}
+
+    def __call__(self, feed: str, rows: pa.Table) -> None:
+        self.tables.setdefault(feed, []).append(rows)
+
+    def flush(self) -> None:
+        for feed, tables in self.tables.items():
+            self.out.add(feed, pa.concat_tables(tables, promote_options="permissive"))
+        self.tables = {}
+
+
+def _standards(province: Province, geography: Geography, out: Deliveries) -> None:
+    """Lines by county, dated standards of the province, and facts of areas."""
+    v, opening = province.values, period_start("month", province.first)
+    lines = []
+    for year in range(opening.year, period_start("month", province.last).year + 1):
+        for county, region in zip(geography.counties, geography.region_of_county, strict=True):
+            for residence, base in (("城镇", v.need.urban[region]), ("农村", v.need.rural[region])):
+                start = date(year, 1, 1)
+                lines.append(
+                    {
+                        "行政区划": county.code,
+                        "城乡": residence,
+                        "低保标准_元": float(base),
+                        "边缘倍数": 1.5,
+                        "刚性支出比例": 0.6,
+                        "生效日期": start,
+                        "公布日期": min(start, opening) - timedelta(days=20),
+                    }
+                )
+    out.add("lines", pa.Table.from_pylist(lines))
+    early = opening - timedelta(days=400)
+    stages = ("幼儿园", "义务教育", "高中", "高等教育")
+    rows = [("学费", stage, cost * v.school.scale, early) for stage, cost in zip(stages, v.school.term, strict=True)]
+    rows += [("高额自付线", "", 26_000.0, early), ("低收入高额自付线", "", 10_000.0, early)]
+    rows += [("生活补贴", "", 195.0, early), ("护理补贴", "", 261.0, early)]
+    for year in range(opening.year - 1, opening.year + province.months // 12 + 3):
+        rows += [("开学", "", 0.0, date(year, 3, 1)), ("开学", "", 0.0, date(year, 9, 1))]
+    standards = [
+        {
+            "标准类别": kind,
+            "学段": stage or None,
+            "金额_元": float(amount),
+            "生效日期": since,
+            "公布日期": min(since, opening) - timedelta(days=120),
+        }
+        for kind, stage, amount, since in rows
+    ]
+    out.add("standards", pa.Table.from_pylist(standards))
+    facts = []
+    for year in range(opening.year - 1, period_start("month", province.last).year + 1):
+        told = date(year, 1, 20)
+        for place in geography.upper:
+            if place.level == "prefecture":
+                facts.append((place.code, "片区", float(REGIONS.index(place.region) + 1), f"{year}-01", told))
+        for county, region in zip(geography.counties, geography.region_of_county, strict=True):
+            hazard = float(np.rint(2 * v.disasters.region[region]))
+            facts.append((county.code, "灾害等级", hazard, f"{year}-01", told))
+    for index in range(province.first - 3, province.last + 1):
+        told = period_end("month", index) + timedelta(days=10)
+        price = 101.5 + 1.8 * float(np.sin(index / 9.0))
+        facts.append(("440000", "价格指数", round(price, 1), f"{index // 12}-{index % 12 + 1:02d}", told))
+    names = ("行政区划", "指标", "数值", "月份", "发布日期")
+    out.add("area_facts", pa.Table.from_pylist([dict(zip(names, fact, strict=True)) for fact in facts]))
+
+
+def _employers(province: Province, employed: np.ndarray, out: Deliveries) -> None:
+    """How many each employer insured, and how many left it, month by month."""
+    for at in range(province.months):
+        index = province.first + at
+        there = np.flatnonzero(employed[at, 0] + employed[at, 1])
+        end = period_end("month", index)
+        out.add(
+            "employers",
+            pa.table(
+                {
+                    "单位编号": [f"QY{code:06d}" for code in there],
+                    "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
+                    "参保人数": employed[at, 0, there],
+                    "减员人数": employed[at, 1, there],
+                    "上报日期": pa.array([end + timedelta(days=15)] * len(there), pa.date32()),
+                }
+            ),
+        )
