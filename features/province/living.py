@@ -243,7 +243,8 @@ def _members(state: State, values: Values, index: int, rng: Generator) -> dict[s
     leaver[np.arange(n), last] = split
     grown = np.zeros((n, SLOTS), dtype=bool)
     grown[:, CHILDREN] = alive[:, CHILDREN] & (index - state.birth[:, CHILDREN] >= values.school.ages[-1] * 12)
-    grown &= (alive & ~grown & ~leaver).any(axis=1)[:, None]  # somebody stays
+    stays = np.asarray((alive & ~grown & ~leaver).any(axis=1))
+    grown &= stays[:, None]  # somebody stays
     moved = (leaver & alive) | grown
     alive = alive & ~moved
     free = ~alive[:, CHILDREN]

@@ -42,6 +42,7 @@ class Roll:
         self.numbers = pa.array([], pa.string())
         self.names = pa.array([], pa.string())
         self.joined = np.full((n, SLOTS), self.opening, dtype="datetime64[D]")
+        self.told = np.full((n, SLOTS), self.opening - 5000, dtype="datetime64[D]")
         self.born_on = (np.datetime64("1970-01", "M") + (state.birth - 1970 * 12)).astype(
             "datetime64[D]"
         ) + persons.mixed(state.serial[:, None] * SLOTS + np.arange(SLOTS)) % 28
@@ -128,11 +129,17 @@ class Roll:
             }
         )
 
+    def _telling(self, rows: Integers, slots: Integers, known: np.ndarray) -> np.ndarray:
+        """Days on which the register tells of a member: what happened later is told later."""
+        found: np.ndarray = np.maximum(known, self.told[rows, slots] + 1)
+        self.told[rows, slots] = found
+        return found
+
     def opening_rows(self, rng: np.random.Generator) -> pa.Table:
         """All members before the first month."""
         rows, slots = np.nonzero(self.state.alive)
         known = np.maximum(self.opening - rng.integers(5, 90, len(rows)), self.joined[rows, slots])
-        return self.table(rows, slots, known)
+        return self.table(rows, slots, self._telling(rows, slots, known))
 
     def follow(self, month: Month, values: object, rng: np.random.Generator) -> list[pa.Table]:
         """What the register learns of a month: who left, who came, and whose state changed."""
@@ -142,7 +149,7 @@ class Roll:
         rows, slots = np.nonzero(left)
         if len(rows):
             why = np.where(month.died[rows, slots], "死亡", np.where(slots < ELDERS.start, "分户", "迁出"))
-            known = end + _lag(rng, (0.4, 0.4, 0.2), len(rows))
+            known = self._telling(rows, slots, end + _lag(rng, (0.4, 0.4, 0.2), len(rows)))
             found.append(self.table(rows, slots, known, np.full(len(rows), end), why.tolist()))
         self._new(month, found, end, rng)
         work = self.register(month.index, month.registered)
@@ -156,7 +163,7 @@ class Roll:
         changed &= self.state.alive & ~month.born
         rows, slots = np.nonzero(changed)
         if len(rows):
-            known = end + _lag(rng, (0.6, 0.3, 0.1), len(rows))
+            known = self._telling(rows, slots, end + _lag(rng, (0.6, 0.3, 0.1), len(rows)))
             found.append(self.table(rows, slots, known, np.full(len(rows), end)))
             self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
             self.joined[rows, slots] = end
@@ -171,7 +178,8 @@ class Roll:
             self.enter(month.born)
             self.joined[rows, slots] = self.born_on[rows, slots]
             self.work[rows, slots], self.ill[rows, slots], self.grade[rows, slots] = INFANT, 0, 0
-            found.append(self.table(rows, slots, end + _lag(rng, (0.4, 0.4, 0.2), len(rows))))
+            known = self._telling(rows, slots, end + _lag(rng, (0.4, 0.4, 0.2), len(rows)))
+            found.append(self.table(rows, slots, known))
 
 
 def _lag(rng: np.random.Generator, months: tuple[float, ...], size: int) -> np.ndarray:

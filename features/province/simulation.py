@@ -84,8 +84,13 @@ def simulate(
 
     Args:
         folder: where `areas.csv` and `deliveries/` are written.
+        households: how many there are.
+        months: how many months departments report on.
+        seed: the same gives the same bytes.
+        scenario: a name of `values.yaml`.
         data: a folder that may hold the real towns.
-        last: index of the last month; the last files arrive on the Sunday after its first week.
+        last: index of the last month; the last files arrive on the Sunday after the first week of the next.
+        progress: told about each block.
     """
     geography = read_geography(data)
     province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
@@ -100,11 +105,12 @@ def simulate(
     report = progress or (lambda *_: None)
     for number in range(province.blocks):
         report("simulate", number, province.blocks)
-        observer = Observer(province, geography, province.block(number, course), _gathered(out))
+        gathered = Gathered(out)
+        observer = Observer(province, geography, province.block(number, course), gathered)
         observer.opening()
         for month in observer.block.months(province.first, province.last):
             observer.month(month)
-        observer.add.flush()  # type: ignore[attr-defined]
+        gathered.flush()
         employed = observer.employed if employed is None else employed + observer.employed
     report("simulate", province.blocks, province.blocks)
     if employed is not None:
@@ -112,7 +118,7 @@ def simulate(
     return Simulated(out.close(), province, geography)
 
 
-class _gathered:
+class Gathered:
     """Holds a block's tables of each feed, so that a file grows by a block at once."""
 
     def __init__(self, out: Deliveries) -> None:
@@ -120,9 +126,11 @@ class _gathered:
         self.tables: dict[str, list[pa.Table]] = {}
 
     def __call__(self, feed: str, rows: pa.Table) -> None:
+        """Hold some rows of a feed."""
         self.tables.setdefault(feed, []).append(rows)
 
     def flush(self) -> None:
+        """Write what is held."""
         for feed, tables in self.tables.items():
             self.out.add(feed, pa.concat_tables(tables, promote_options="permissive"))
         self.tables = {}
@@ -157,21 +165,24 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
         rows += [("开学", "", 0.0, date(year, 3, 1)), ("开学", "", 0.0, date(year, 9, 1))]
     standards = [
         {
+            "标准编号": f"BZ{number:04d}",
             "标准类别": kind,
             "学段": stage or None,
             "金额_元": float(amount),
             "生效日期": since,
             "公布日期": min(since, opening) - timedelta(days=120),
         }
-        for kind, stage, amount, since in rows
+        for number, (kind, stage, amount, since) in enumerate(rows)
     ]
     out.add("standards", pa.Table.from_pylist(standards))
     facts = []
     for year in range(opening.year - 1, period_start("month", province.last).year + 1):
         told = date(year, 1, 20)
-        for place in geography.upper:
-            if place.level == "prefecture":
-                facts.append((place.code, "片区", float(REGIONS.index(place.region) + 1), f"{year}-01", told))
+        facts += [
+            (place.code, "片区", float(REGIONS.index(place.region) + 1), f"{year}-01", told)
+            for place in geography.upper
+            if place.level == "prefecture"
+        ]
         for county, region in zip(geography.counties, geography.region_of_county, strict=True):
             hazard = float(np.rint(2 * v.disasters.region[region]))
             facts.append((county.code, "灾害等级", hazard, f"{year}-01", told))
