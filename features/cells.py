@@ -74,6 +74,16 @@ class Batch:
         columns = {"day": days, "place": [self.index(day) for day in days]}
         return self.table(columns, {"day": pa.date32(), "place": pa.int32()})
 
+    @cached_property
+    def dated(self) -> dict[str, Any]:
+        """Dated values of areas by table, read once for all buckets."""
+        return {}
+
+    @cached_property
+    def answers(self) -> dict[Any, float | None]:
+        """What was looked up in them so far."""
+        return {}
+
     def write(self, expression: Any, file: Path) -> None:
         """A stage's result; read soon and once, so compressed lightly."""
         self.engine.write(expression, file, compression="lz4_raw")

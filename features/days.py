@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from features.anchors import feeds_of
 from features.calendar import FOREVER, period_index
+from features.calendar_china import weeks_from_spring_festival
 from features.cells import ATTRIBUTES, Batch, indexed, matches, read
 from features.divisions import area_tree
 from features.indicators import definition as d
@@ -24,6 +26,7 @@ from features.indicators.compilation import Windows, guarded, number, value
 from features.indicators.definition import Expression
 from features.indicators.plan import LATE_AFTER, Plan, column_names
 from features.indicators.structure import walk
+from features.links import named_records, with_elsewhere
 from features.lookups import looked_up
 from features.peers import attribute_column, reported
 
@@ -250,19 +253,31 @@ def _members(batch: Batch, plan: Plan, bucket: int, rows: Any, names: Mapping[Ex
     table = indexed(batch, table)
     days = day_table(batch)
     joined = table.join(days, [table.lo <= days.a, table.hi > days.a])
-    joined = joined.filter(
-        (joined.valid_from <= joined.day) & (joined.valid_to.isnull() | (joined.valid_to > joined.day))
-    )
-    joined = joined.semi_join(rows, KEYS)
+    present = {ago: _present(joined, ago) for ago in sorted({node.days_ago for node in nodes})}
+    joined = joined.filter(reduce(lambda a, b: a | b, present.values())).semi_join(rows, KEYS)
+    if any(node.elsewhere for node in nodes):
+        joined = with_elsewhere(batch, joined, days, lambda table: _present(table, 0))
     found = {}
     for node in nodes:
-        fits = matches(joined, node.where)
+        there = _present(joined, node.days_ago)
+        fits = there & matches(joined, node.where)
+        if node.elsewhere:
+            fits = fits & joined.elsewhere
         if node.younger_than is not None:
             fits = fits & (_age(joined) < node.younger_than)
         if node.at_least is not None:
             fits = fits & (_age(joined) >= node.at_least)
-        found[names[node]] = joined.person_id.nunique(where=fits).cast("float64")
+        number_of = joined.person_id.nunique(where=fits).cast("float64")
+        found[names[node]] = guarded(there.any(), number_of) if len(present) > 1 else number_of
     return joined.group_by(KEYS).agg(**found)
+
+
+def _present(table: Any, days_ago: int) -> Any:
+    """Whether a membership was valid so many days before the as-of day."""
+    if days_ago == 0:
+        return (table.valid_from <= table.day) & (table.valid_to.isnull() | (table.valid_to > table.day))
+    begun = _between(table.day, table.valid_from) >= days_ago
+    return begun & (table.valid_to.isnull() | (_between(table.day, table.valid_to) < days_ago))
 
 
 def _age(table: Any) -> Any:
@@ -278,22 +293,41 @@ def _age(table: Any) -> Any:
 def _dated(
     batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], rows: Any, names: Mapping[Expression, str]
 ) -> list[Any]:
-    nodes = [node for node in plan.household if isinstance(node, d.Events | d.Holding)]
-    parts = []
+    whole = [node for node in plan.household if isinstance(node, d.Events | d.Holding)]
+    nodes = [node for node in whole if not (isinstance(node, d.Events) and node.through)]
+    days, parts = day_table(batch), []
+    for node in whole:
+        if isinstance(node, d.Events) and node.through:
+            named = named_records(batch, node, bucket, moved, days, rows)
+            if named is not None:
+                parts.append(named.group_by(KEYS).agg(**{names[node]: _event(node, named)}))
     for name in dict.fromkeys(node.table for node in nodes):
         table = read(batch, name, bucket, moved)
         if table is None:
             continue
         table = indexed(batch, table)
-        days = day_table(batch)
+        own = [node for node in nodes if node.table == name]
         joined = table.join(days, [table.lo <= days.a, table.hi > days.a]).semi_join(rows, KEYS)
+        joined = _within_reach(joined, own)
         found = {
             names[node]: (_event if isinstance(node, d.Events) else _holding)(node, joined)  # type: ignore[operator]
-            for node in nodes
-            if node.table == name
+            for node in own
         }
         parts.append(joined.group_by(KEYS).agg(**found))
     return parts
+
+
+def _within_reach(joined: Any, nodes: Sequence[Expression]) -> Any:
+    """Records that lie in the window of some event on the day: the others are dropped before anything is counted."""
+    events = [node for node in nodes if isinstance(node, d.Events)]
+    if len(events) < len(nodes):
+        return joined
+    tests = []
+    for date_column in dict.fromkeys(node.date for node in events):
+        ago = _between(joined.day, joined[date_column])
+        own = [node for node in events if node.date == date_column]
+        tests.append((ago < max(node.days for node in own)) & (ago >= -max(node.ahead for node in own)))
+    return joined.filter(reduce(lambda a, b: a | b, tests))
 
 
 def _between(later: Any, earlier: Any) -> Any:
@@ -304,6 +338,8 @@ def _between(later: Any, earlier: Any) -> Any:
 def _event(node: d.Events, joined: Any) -> Any:
     ago = _between(joined.day, joined[node.date])
     inside = matches(joined, node.where) & (ago < node.days) & (ago >= -node.ahead)
+    if node.except_months:
+        inside = inside & joined[node.date].month().notin(node.except_months)
     return _summary(node.what, inside, ago, joined, node)
 
 
@@ -317,6 +353,8 @@ def _holding(node: d.Holding, joined: Any) -> Any:
     if node.what == "ended":
         ago = _between(joined.day, until)
         return ago.min(where=matches(joined, node.where) & (until <= joined.day)).cast("float64")
+    if node.what == "longest":
+        return _between(joined.day, joined[node.start]).max(where=inside).cast("float64")
     what = "since" if node.what == "held" else node.what
     return _summary(what, inside, _between(joined.day, joined[node.start]), joined, node)
 
@@ -342,6 +380,8 @@ _SEASONS: dict[str, Callable[[Any], float]] = {
     "cosine": lambda day: math.cos(2 * math.pi * day.timetuple().tm_yday / 365.25),
     "month": lambda day: float(day.month),
     "quarter": lambda day: float((day.month - 1) // 3 + 1),
+    "spring_festival": weeks_from_spring_festival,
+    "days": lambda day: float(day.toordinal()),
 }
 
 

@@ -21,6 +21,7 @@ from features.indicators.definition import Expression
 from features.indicators.plan import Plan
 
 Record = Mapping[str, Any]
+ByArea = Mapping[str | None, Sequence[Record]]
 TABLES: dict[type[Expression], str] = {
     d.Line: "assistance_line",
     d.Schedule: "schedule",
@@ -34,17 +35,17 @@ def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, st
     if not nodes:
         return []
     tree = area_tree(batch.project)
-    records = {table: _records(batch, table) for table in {TABLES[type(node)] for node in nodes}}
+    for table in {TABLES[type(node)] for node in nodes} - batch.dated.keys():
+        batch.dated[table] = _records(batch, table)
     places = batch.engine.frame(rows.select("a", "a_area", "a_residence").distinct())
     columns: dict[str, list[Any]] = {"a": [], "a_area": [], "a_residence": [], **{names[node]: [] for node in nodes}}
     for a, area, residence in places.sort_values(["a", "a_area", "a_residence"]).itertuples(index=False, name=None):
         columns["a"].append(a)
         columns["a_area"].append(_text(area))
         columns["a_residence"].append(_text(residence) or "")
+        chain = tuple(found.code for found in tree.chain(_text(area) or ""))
         for node in nodes:
-            chain = [found.code for found in tree.chain(_text(area) or "")]
-            found = _VALUES[type(node)](node, records[TABLES[type(node)]], a, batch, chain, _text(residence))
-            columns[names[node]].append(found)
+            columns[names[node]].append(_answer(node, a, batch, chain, _text(residence)))
     schema = {"a": pa.int32(), "a_area": pa.string(), "a_residence": pa.string()}
     lookup = batch.table(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})
     keyed = rows.select("household_id", "a", "a_area", home=ibis.coalesce(rows.a_residence, ""))
@@ -52,14 +53,24 @@ def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, st
     return [joined.select("household_id", "a", *[names[node] for node in nodes])]
 
 
+def _answer(node: Any, a: int, batch: Batch, chain: Sequence[str], residence: str | None) -> float | None:
+    """A node's value; places whose own areas have no records share the answer of the areas above them."""
+    records: ByArea = batch.dated[TABLES[type(node)]]
+    telling = tuple(area for area in chain if area in records)
+    key = (node, a, telling, residence if isinstance(node, d.Line) else None)
+    if key not in batch.answers:
+        batch.answers[key] = _VALUES[type(node)](node, records, a, batch, telling, residence)
+    return batch.answers[key]
+
+
 def _text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)
 
 
-def _records(batch: Batch, table: str) -> list[Record]:
-    """Records of a small table visible on some day, with `lo` and `hi` as indexes of as-of days."""
+def _records(batch: Batch, table: str) -> ByArea:
+    """Records of a small table visible on some day, by area, with `lo` and `hi` as indexes of as-of days."""
     if not delivers(batch.project, table):
-        return []
+        return {}
     frame = batch.engine.frame(batch.store.as_known_on(batch.days, table, batch.engine, subject="all"))
     found = []
     for row in frame.to_dict("records"):
@@ -69,51 +80,75 @@ def _records(batch: Batch, table: str) -> list[Record]:
                 record[key] = value.date()
         record["lo"], record["hi"] = batch.index(record["known_from"]), batch.index(record["known_to"])
         found.append(record)
-    return sorted(found, key=lambda record: (record["known_from"], repr(sorted(record.items(), key=str))))
+    by_area: dict[str | None, list[Record]] = {}
+    for record in sorted(found, key=lambda record: (record["known_from"], repr(sorted(record.items(), key=str)))):
+        by_area.setdefault(record.get("area_code"), []).append(record)
+    return by_area
 
 
 def _newest(
-    records: Sequence[Record],
+    records: ByArea,
     a: int,
     chain: Sequence[str],
     fits: Callable[[Record], bool],
     when: Callable[[Record], date],
 ) -> Record | None:
-    """The newest fitting record of the nearest area that has one; a record without an area holds everywhere."""
-    visible = [record for record in records if record["lo"] <= a < record["hi"] and fits(record)]
+    """The newest fitting record of the nearest area that has one."""
+    here = _nearest(records, a, chain, fits)
+    return max(here, key=lambda record: (when(record), record["known_from"]), default=None)
+
+
+def _nearest(records: ByArea, a: int, chain: Sequence[str], fits: Callable[[Record], bool]) -> Sequence[Record]:
+    """The fitting records of the nearest area that has any; a record without an area holds everywhere."""
     for area in (*chain, None):
-        here = [record for record in visible if record.get("area_code") == area]
+        here = [record for record in records.get(area, ()) if record["lo"] <= a < record["hi"] and fits(record)]
         if here:
-            return max(here, key=lambda record: (when(record), record["known_from"]))
-    return None
+            return here
+    return []
 
 
 def _line(
-    node: d.Line, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], residence: str | None
+    node: d.Line, records: ByArea, a: int, batch: Batch, chain: Sequence[str], residence: str | None
 ) -> float | None:
     day = batch.days[a]
 
     def fits(record: Record) -> bool:
         return record["valid_from"] <= day and record.get("residence") in (residence, None)
 
-    found = _newest(records, a, chain, fits, lambda record: record["valid_from"])
+    found = _newest(records, a, chain, fits, _valid_from)
     return _number(found, node.column, node.scale)
 
 
 def _schedule(
-    node: d.Schedule, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], _residence: str | None
+    node: d.Schedule, records: ByArea, a: int, batch: Batch, chain: Sequence[str], _residence: str | None
 ) -> float | None:
     day = batch.days[a]
 
     def fits(record: Record) -> bool:
-        return bool(record["valid_from"] <= day and record["kind"] == node.kind and record.get("stage") == node.stage)
+        return bool(record["kind"] == node.kind and record.get("stage") == node.stage)
 
-    found = _newest(records, a, chain, fits, lambda record: record["valid_from"])
+    if node.what != "amount":
+        return _dates(node, [(day - found["valid_from"]).days for found in _nearest(records, a, chain, fits)])
+    found = _newest(records, a, chain, lambda record: record["valid_from"] <= day and fits(record), _valid_from)
     return _number(found, "amount", node.scale)
 
 
+def _dates(node: d.Schedule, ago: Sequence[int]) -> float | None:
+    """What the dates of entries, as days before the as-of day, say."""
+    if node.what == "count":
+        return float(sum(-node.ahead <= days < node.days for days in ago))
+    if node.what == "next":
+        return min((float(-days) for days in ago if -node.ahead <= days <= 0), default=None)
+    return min((float(days) for days in ago if 0 < days < node.days), default=None)
+
+
+def _valid_from(record: Record) -> date:
+    found: date = record["valid_from"]
+    return found
+
+
 def _reading(
-    node: d.AreaReading, records: Sequence[Record], a: int, batch: Batch, chain: Sequence[str], _residence: str | None
+    node: d.AreaReading, records: ByArea, a: int, batch: Batch, chain: Sequence[str], _residence: str | None
 ) -> float | None:
     day = batch.days[a]
     months = node.within * (3 if batch.project.calendar.grain == "quarter" else 1)

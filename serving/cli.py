@@ -243,18 +243,40 @@ def doctor(console: Console) -> None:
     housekeeping.doctor(console)
 
 
+Households = Annotated[int, typer.Option("--households", min=200, help="户数 households")]
+Months = Annotated[int, typer.Option("--months", min=18, help="月数 months")]
+Seed = Annotated[int, typer.Option("--seed", help="随机种子 seed")]
+Scenario = Annotated[str, typer.Option("--scenario", help="情景 scenario, S0–S6")]
+
+
+@command(app)
+def simulate(
+    console: Console,
+    out: Annotated[Path, typer.Option("--out", help="写到哪个文件夹 folder to write")],
+    households: Households = 20_000,
+    months: Months = 36,
+    seed: Seed = 7,
+    scenario: Scenario = "S0",
+) -> None:
+    """生成模拟省的部门文件，不入库。 Write a simulated province's deliveries, and take nothing in."""
+    from serving.commands import demonstration
+
+    demonstration.simulate_deliveries(console, out, households=households, months=months, seed=seed, scenario=scenario)
+
+
 @command(app)
 def demo(
     console: Console,
-    households: Annotated[int, typer.Option("--households", min=200)] = 2000,
-    months: Annotated[int, typer.Option("--months", min=18)] = 30,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
+    households: Households = 20_000,
+    months: Months = 36,
+    seed: Seed = 7,
+    scenario: Scenario = "S0",
     no_serve: Annotated[bool, typer.Option("--no-serve", help="到清单为止 stop at the list")] = False,
 ) -> None:
-    """用生成的小样本跑完整条链。 Run the whole chain on a small generated sample."""
+    """在模拟省上跑完整条链。 Run the whole chain on a simulated province."""
     from serving.commands import demonstration
 
-    demonstration.demo(console, households=households, months=months, seed=seed, serve=not no_serve)
+    demonstration.demo(console, households=households, months=months, seed=seed, scenario=scenario, serve=not no_serve)
 
 
 def main() -> None:

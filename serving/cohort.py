@@ -106,7 +106,7 @@ def score_day(
     indicators = indicators_of(project)
     same_meaning(bundle, schema_of(project, indicators))
     day = heading.as_of
-    panel = build(project, store, [day], engine=engine, progress=progress)
+    panel = _panel(project, store, day, engine, progress)
     frame = panel.read([day]).set_index("household_id").sort_index()
     frame["area"] = _visiting_areas(tree, frame["area_code"], project.areas.visits)
     evidence = read_evidence(project, project.tasks[task], store, [day], engine)
@@ -119,6 +119,11 @@ def score_day(
     return Scored(
         project, bundle, tree, heading, frame, scores, History((), {}), earlier, before.as_of if before else None
     )
+
+
+def _panel(project: Project, store: Store, day: date, engine: Engine, progress: Progress | None) -> PanelFolder:
+    """The day and the earlier days that its history shows, in one panel: the days share most of its cost."""
+    return build(project, store, [*history_days(project, day), day], engine=engine, progress=progress)
 
 
 def _visiting_areas(tree: AreaTree, codes: pd.Series, level: str) -> pd.Series:
@@ -169,8 +174,7 @@ def with_history(
     scored: Scored, store: Store, engine: Engine, households: list[str], progress: Progress | None = None
 ) -> Scored:
     """The same, with some households' values on earlier days."""
-    days = history_days(scored.project, scored.heading.as_of)
-    if not days or not households:
+    if not history_days(scored.project, scored.heading.as_of) or not households:
         return scored
-    panel = build(scored.project, store, days, engine=engine, progress=progress)
-    return Scored(**{**scored.__dict__, "history": history(panel, households)})
+    panel = _panel(scored.project, store, scored.heading.as_of, engine, progress)
+    return Scored(**{**scored.__dict__, "history": history(panel, households, scored.heading.as_of)})

@@ -67,16 +67,16 @@ class History:
         return self.of(household, indicator)[len(wanted) - 1]
 
 
-def history(panel: PanelFolder | None, households: Sequence[str]) -> History:
-    """The history of some households from a panel of earlier days."""
+def history(panel: PanelFolder | None, households: Sequence[str], before: date) -> History:
+    """The history of some households from the days of a panel that lie before a day."""
     if panel is None:
         return History((), {})
     wanted = set(households)
     frames = {}
-    for day in panel.days:
+    for day in (earlier for earlier in panel.days if earlier < before):
         frame = panel.read([day])
         frames[day] = frame[frame["household_id"].isin(wanted)].set_index("household_id")
-    return History(tuple(panel.days), frames)
+    return History(tuple(frames), frames)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from statistics import median
 
 from features.anchors import feeds_of, presence
 from features.calendar import FOREVER, period_end, period_index
+from features.calendar_china import spring_festival
 from features.cells import ATTRIBUTES
 from features.divisions import area_tree
 from features.indicators import definition as d
@@ -365,6 +366,8 @@ class Reference:
                 "cosine": math.cos(turn),
                 "month": float(day.month),
                 "quarter": float((day.month + 2) // 3),
+                "spring_festival": self.from_spring_festival(day),
+                "days": float((day - date(1, 1, 1)).days + 1),
             }[e.which]
         if isinstance(e, d.Line | d.Schedule | d.AreaReading):
             return self.lookup(e, h, day)
@@ -381,17 +384,24 @@ class Reference:
             return 0.0 if behind <= 0 else (2.0 if behind >= 12 else 1.0)
         return self.arithmetic(e, lambda part: self.value(part, h, day))
 
+    def from_spring_festival(self, day):
+        days = [(day - spring_festival(day.year + k)).days for k in (-1, 0, 1)]
+        return next(x for x in days if abs(x) == min(map(abs, days))) / 7
+
     def members(self, e, h, day):
+        then = day - timedelta(days=e.days_ago)
         present = [
             m
             for m in self.known("member", day)
-            if m["household_id"] == h and m["valid_from"] <= day and (m["valid_to"] is None or m["valid_to"] > day)
+            if m["household_id"] == h and m["valid_from"] <= then and (m["valid_to"] is None or m["valid_to"] > then)
         ]
         if not present:
             return None
 
         def fits(m):
             if not all(m.get(c) in v for c, v in e.where):
+                return False
+            if e.elsewhere and len(self.homes(m["person_id"], day)) < 2:
                 return False
             if e.younger_than is None and e.at_least is None:
                 return True
@@ -403,11 +413,28 @@ class Reference:
 
         return float(len({m["person_id"] for m in present if fits(m)}))
 
+    def homes(self, person, day):
+        return {
+            m["household_id"]
+            for m in self.known("member", day)
+            if m["person_id"] == person and m["valid_from"] <= day and (m["valid_to"] is None or m["valid_to"] > day)
+        }
+
     def _fitting(self, e, h, day):
+        if getattr(e, "through", None):
+            named = {
+                r[e.through]
+                for r in self.seen("reading", day)
+                if r["household_id"] == h and (day - r["period_end"]).days < e.days
+            } - {None}
+            return [
+                r for r in self.known(e.table, day) if r[e.through] in named and all(r.get(c) in v for c, v in e.where)
+            ]
         return [r for r in self.seen(e.table, day) if r["household_id"] == h and all(r.get(c) in v for c, v in e.where)]
 
     def events(self, e, h, day):
-        rows = [r for r in self._fitting(e, h, day) if -e.ahead <= (day - r[e.date]).days < e.days]
+        rows = [r for r in self._fitting(e, h, day) if r[e.date] and -e.ahead <= (day - r[e.date]).days < e.days]
+        rows = [r for r in rows if r[e.date].month not in e.except_months]
         return self.summary(e, rows, [(day - r[e.date]).days for r in rows])
 
     def holding(self, e, h, day):
@@ -415,10 +442,12 @@ class Reference:
         if e.what == "ended":
             gone = [(day - r[e.end]).days for r in rows if r[e.end] is not None and r[e.end] <= day]
             return float(min(gone)) if gone else None
-        rows = [r for r in rows if r[e.start] <= day and (r[e.end] is None or r[e.end] > day)]
+        rows = [r for r in rows if r[e.start] and r[e.start] <= day and (r[e.end] is None or r[e.end] > day)]
         if e.what == "left":
             left = [(r[e.end] - day).days for r in rows if r[e.end] is not None]
             return float(min(left)) if left else None
+        if e.what == "longest":
+            return float(max((day - r[e.start]).days for r in rows)) if rows else None
         return self.summary(e, rows, [(day - r[e.start]).days for r in rows])
 
     def summary(self, e, rows, ago):
@@ -440,6 +469,11 @@ class Reference:
         table = {d.Line: "assistance_line", d.Schedule: "schedule", d.AreaReading: "area_reading"}[type(e)]
         for code in (*chain, None):
             rows = [r for r in self.known(table, day) if r.get("area_code") == code]
+            if isinstance(e, d.Schedule) and e.what != "amount":
+                rows = [r for r in rows if r["kind"] == e.kind and r["stage"] == e.stage]
+                if rows:
+                    return self.dates(e, [(r["valid_from"] - day).days for r in rows])
+                continue
             if isinstance(e, d.AreaReading):
                 months = e.within * (3 if self.grain == "quarter" else 1)
                 rows = [
@@ -461,7 +495,13 @@ class Reference:
             if rows:
                 newest = max(rows, key=lambda r: (r[pick], r["known_from"]))
                 return None if newest[column] is None else float(newest[column]) * scale
-        return None
+        return self.dates(e, []) if isinstance(e, d.Schedule) and e.what != "amount" else None
+
+    def dates(self, e, until):
+        if e.what == "count":
+            return float(len([u for u in until if -e.days < u <= e.ahead]))
+        found = [u for u in until if 0 <= u <= e.ahead] if e.what == "next" else [-u for u in until if -e.days < u < 0]
+        return float(min(found)) if found else None
 
     def panel(self, definitions):
         """Every indicator of every household on every day."""

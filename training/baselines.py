@@ -147,7 +147,9 @@ def _smoothed(outcome: np.ndarray, w: np.ndarray, inside: np.ndarray, rate: floa
 
 
 def _fit_area(area: np.ndarray, outcome: np.ndarray, w: np.ndarray, rate: float, prior: float) -> dict[str, Any]:
-    rates = {str(code): _smoothed(outcome, w, area == code, rate, prior) for code in sorted(set(area.tolist()))}
+    codes, places = np.unique(area.astype(str), return_inverse=True)
+    found, size = np.bincount(places, w * outcome), np.bincount(places, w)
+    rates = dict(zip(codes.tolist(), ((found + prior * rate) / (size + prior)).tolist(), strict=True))
     return {"rate": rate, "rates": rates}
 
 

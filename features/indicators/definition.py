@@ -374,12 +374,16 @@ class Attribute(Expression):
 class Members(Expression):
     """Number of members known and present on the day who fit; missing where no member of the household is known.
 
-    Ages are whole years from `birth_month` on the day; a member of unknown age does not fit an age limit.
+    Ages are whole years from `birth_month` on the day; a member of unknown age does not fit an age limit. `days_ago`:
+    those who were members so many days before, as it is known on the day. `elsewhere`: only those who are members of
+    another household as well, on the day.
     """
 
     where: Filter = ()
     younger_than: int | None = None
     at_least: int | None = None
+    days_ago: int = 0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -387,7 +391,9 @@ class Events(Expression):
     """Dated records in the `days` days up to the as-of day (and `ahead` days after it, where announced).
 
     count and any: zero where none is known. total, largest, latest, since (days since the newest one): missing
-    where there is none.
+    where there is none. `except_months`: records of these months of the year are passed over, what is usual in its
+    season. `through`: a column that the table shares with the household's readings of those days, such as
+    `employer_id`; the records are those of the household's employers.
     """
 
     table: str
@@ -398,19 +404,22 @@ class Events(Expression):
     measure: str | None = None
     date: str = "event_date"
     scale: float = 1.0
+    except_months: tuple[int, ...] = ()
+    through: str | None = None
 
 
 @dataclass(frozen=True)
 class Holding(Expression):
     """Records that are valid on the day (`start` ≤ day, before `end`).
 
-    count and any: zero where none. held and left (days since the newest start, days to the nearest end), latest
-    (the measure of the newest): missing where there is none. ended: days since the newest end at or before the day.
+    count and any: zero where none. held and left (days since the newest start, days to the nearest end), longest (days
+    since the oldest start), latest (the measure of the newest): missing where there is none. ended: days since the
+    newest end at or before the day.
     """
 
     table: str
     where: Filter = ()
-    what: Literal["count", "any", "held", "left", "latest", "ended"] = "any"
+    what: Literal["count", "any", "held", "left", "latest", "ended", "longest"] = "any"
     measure: str | None = None
     start: str = "valid_from"
     end: str = "valid_to"
@@ -430,11 +439,19 @@ class Line(Expression):
 
 @dataclass(frozen=True)
 class Schedule(Expression):
-    """A dated amount in force on the day (a school fee, an entitlement), by kind, stage and area."""
+    """A dated amount in force on the day (a school fee, an entitlement), by kind, stage and area.
+
+    The nearest area above the household's that has such entries answers. Or of their dates: next (days to the first
+    one on or after the day, at most `ahead`) and since (days since the last one before it, fewer than `days`), missing
+    where there is none; count: how many lie in the `days` days up to the day and `ahead` days after it.
+    """
 
     kind: str
     stage: str | None = None
     scale: float = 1.0
+    what: Literal["amount", "next", "since", "count"] = "amount"
+    days: int = 366
+    ahead: int = 366
 
 
 @dataclass(frozen=True)
@@ -447,9 +464,24 @@ class AreaReading(Expression):
 
 @dataclass(frozen=True)
 class Season(Expression):
-    """Where in the year the as-of day lies: sine and cosine of the day of the year, or the number of month, quarter."""
+    """Where in the year the as-of day lies: sine and cosine of the day of the year, or the number of month, quarter.
 
-    which: Literal["sine", "cosine", "month", "quarter"] = "sine"
+    spring_festival: weeks since the nearest first day of the lunar year, below zero before it. days: the
+    number of the day (1 is 0001-01-01), for what holds from a day on.
+    """
+
+    which: Literal["sine", "cosine", "month", "quarter", "spring_festival", "days"] = "sine"
+
+
+@dataclass(frozen=True)
+class Given(Expression):
+    """What the project says under this name, in generic definitions; the registry puts it in place.
+
+    `table` is the table that it will read, where it reads one. Project files write the name alone, and no `given`.
+    """
+
+    name: str
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -565,4 +597,4 @@ KINDS: dict[str, type[Expression]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower(): kind
     for kind in (Series, Named, Lag, Attribute, *WINDOWS, *ARITHMETIC, *HOUSEHOLD, *PEERS)
 }
-NAMES: dict[type[Expression], str] = {kind: name for name, kind in KINDS.items()}
+NAMES: dict[type[Expression], str] = {**{kind: name for name, kind in KINDS.items()}, Given: "given"}

@@ -15,6 +15,7 @@ from features.indicators.definition import (
     Events,
     Expression,
     FeedState,
+    Given,
     Holding,
     Line,
     Members,
@@ -60,6 +61,9 @@ class Indicator:
         up, down: reason sentences for a contribution that raises or lowers the risk; placeholders are
             {value} {usual} {peers} {line} {date} {previous}.
         changeable: whether help can change it; what can be changed may stand in a what-if.
+        code: line of the indicator table that it comes from (docs/indicators.md), e.g. E01; several windows share one.
+        bodies: departments that own the signal, the first one first; a project that has none of them lets the feed's
+            department own it.
     """
 
     id: str
@@ -74,6 +78,8 @@ class Indicator:
     up: Text
     down: Text
     changeable: bool = False
+    code: str | None = None
+    bodies: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -94,6 +100,10 @@ class Indicator:
 def _tables(definition: Expression) -> Iterable[str]:
     for node in walk(definition):
         if isinstance(node, Series | Events | Holding):
+            yield node.table
+            if isinstance(node, Events) and node.through:
+                yield "reading"
+        elif isinstance(node, Given) and node.table:
             yield node.table
         elif isinstance(node, Members):
             yield "member"

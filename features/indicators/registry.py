@@ -1,8 +1,9 @@
 """The register of indicators: generic ones taken by id or family, and those that a project declares.
 
 Only registered indicators reach a model. A project's `indicators:` section has `use` (ids or families), `declare`
-(indicators in the words of the language), `questions` (the same declarations for every answer of a vocabulary), and
-the `legal_basis` that holds where an indicator names none.
+(indicators in the words of the language), `questions` (the same declarations for every answer of a vocabulary),
+`parameters` (dated numbers of policy that definitions name), and the `legal_basis` that holds where an indicator names
+none.
 """
 
 from __future__ import annotations
@@ -14,17 +15,29 @@ from typing import Any
 from features.anchors import feeds_of
 from features.cells import delivers
 from features.errors import ProjectError, did_you_mean
-from features.indicators import assistance_gap, data_quality, expenses, income, population, vulnerability
-from features.indicators.definition import Events, Expression, Holding, Line, Members, Series
+from features.indicators import assistance_gap, context, data_quality, expenses, income, population, vulnerability
+from features.indicators.definition import (
+    AreaReading,
+    Attribute,
+    Events,
+    Expression,
+    Given,
+    Holding,
+    Line,
+    Members,
+    Schedule,
+    Series,
+)
 from features.indicators.drafts import PURPOSES, draft
 from features.indicators.indicator import FAMILIES, Indicator, Text, validate
+from features.indicators.parameters import fill, givens
 from features.indicators.parsing import parse, parse_series
 from features.indicators.structure import walk
 from features.project import Project
 
-MODULES = (expenses, income, population, assistance_gap, vulnerability, data_quality)
+MODULES = (expenses, income, population, assistance_gap, vulnerability, data_quality, context)
 LEGAL_BASIS = "社会救助暂行办法；粤府办〔2024〕12号（11）"
-SECTION = ("legal_basis", "use", "declare", "questions")
+SECTION = ("legal_basis", "parameters", "use", "declare", "questions")
 DECLARED = (
     "id",
     "name",
@@ -38,6 +51,12 @@ DECLARED = (
     "reason",
     "changeable",
 )
+REGISTERS: Mapping[type[Expression], str] = {
+    Members: "member",
+    Line: "assistance_line",
+    Schedule: "schedule",
+    AreaReading: "area_reading",
+}
 QUESTION = ("vocabulary", "only", "except", "series", "declare")
 
 
@@ -68,9 +87,11 @@ def indicators_of(project: Project) -> tuple[Indicator, ...]:
     """The indicators that a project uses, in the order in which it names them."""
     section = dict(project.indicators)
     _only(section, SECTION, "indicators")
+    given = givens(project)
     known = series_of(project)
+    known |= {name: one for name, one in given.items() if name not in known}
     basis = str(section.get("legal_basis", LEGAL_BASIS))
-    found = _used(project, section.get("use", []), basis)
+    found = _used(project, section.get("use", []), basis, given)
     for number, entry in enumerate(section.get("declare", [])):
         found.append(_declared(project, entry, known, basis, f"indicators.declare[{number}]"))
     for number, entry in enumerate(section.get("questions", [])):
@@ -113,22 +134,41 @@ def _only(entry: Mapping[str, Any], known: Sequence[str], place: str) -> None:
 # --- generic ones -------------------------------------------------------------------------------------------------
 
 
-def _used(project: Project, names: Sequence[str], basis: str) -> list[Indicator]:
+def _used(project: Project, names: Sequence[str], basis: str, given: Mapping[str, Expression]) -> list[Indicator]:
     """Generic indicators by id or family; of a family those that the project's feeds can feed."""
     known = generic()
     found: dict[str, Indicator] = {}
     for name in names:
         if name in FAMILIES:
-            chosen = [one for one in known.values() if one.family == name and _owner(project, one)]
+            chosen = [one for one in known.values() if one.family == name and _feedable(project, one, given)]
         else:
             chosen = [_found(known, name)]
         for indicator in chosen:
-            owner = _owner(project, indicator) or next(iter(project.departments))
-            found[indicator.id] = replace(indicator, owner=owner, legal_basis=basis)
+            found[indicator.id] = replace(
+                indicator,
+                owner=_owner(project, indicator),
+                legal_basis=indicator.legal_basis or basis,
+                definition=fill(indicator.definition, given, indicator.id),
+            )
     return list(found.values())
 
 
-def _owner(project: Project, indicator: Indicator) -> str | None:
+def _feedable(project: Project, indicator: Indicator, given: Mapping[str, Expression]) -> bool:
+    """Whether the project has what the definition asks for: its feeds, its parameters and its levels of areas."""
+    nodes = list(walk(indicator.definition))
+    levels = {node.name.partition(":")[2] for node in nodes if isinstance(node, Attribute)} - {"", "visits"}
+    asked = {node.name for node in nodes if isinstance(node, Given)}
+    told = levels <= set(project.areas.levels) and asked <= set(given)
+    return told and _deliverer(project, indicator) is not None
+
+
+def _owner(project: Project, indicator: Indicator) -> str:
+    """The first of its bodies that the project has, else the department whose feed brings its records."""
+    named = [body for body in indicator.bodies if body in project.departments]
+    return next(iter(named), None) or _deliverer(project, indicator) or next(iter(project.departments))
+
+
+def _deliverer(project: Project, indicator: Indicator) -> str | None:
     """The department whose feed brings the indicator's records; None where one of its tables has no feed."""
     owner: str | None = None
     for node in walk(indicator.definition):
@@ -137,8 +177,8 @@ def _owner(project: Project, indicator: Indicator) -> str | None:
             feeds = feeds_of(project, node)
         elif isinstance(node, Events | Holding):
             feeds = delivers(project, node.table)
-        elif isinstance(node, Members | Line):
-            feeds = delivers(project, "member" if isinstance(node, Members) else "assistance_line")
+        elif type(node) in REGISTERS:
+            feeds = delivers(project, REGISTERS[type(node)])
         if feeds is not None and not feeds:
             return None
         if feeds and (owner is None or isinstance(node, Series)):

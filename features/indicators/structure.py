@@ -75,10 +75,11 @@ def check(expression: Expression) -> None:
             raise ValueError(f"{name} needs a series, and got a value of a day")
         if isinstance(node, Lag) and not isinstance(_unnamed(node.series), Series):
             raise ValueError("lag needs a plain series: put it inside the arithmetic")  # noqa: TRY004 -- for people
-        for bound in ("periods", "within", "recent", "prior", "nth", "days", "least"):
+        for bound in ("periods", "within", "recent", "prior", "nth", "days", "ahead", "days_ago", "least"):
             size = getattr(node, bound, None)
-            if size is not None and size < (0 if bound == "days" else 1):
-                raise ValueError(f"{name}.{bound} must be at least {0 if bound == 'days' else 1}, not {size}")
+            lowest = 0 if bound in ("days", "ahead", "days_ago") else 1
+            if size is not None and size < lowest:
+                raise ValueError(f"{name}.{bound} must be at least {lowest}, not {size}")
         if isinstance(node, PeerMean) and node.periods > 1 and level(node) != "period":
             raise ValueError("peer_mean over several periods needs a series")
         if isinstance(node, PeerMean) and node.periods > 1 and node.leave_out:

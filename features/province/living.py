@@ -16,6 +16,7 @@ from features.province.state import (
     ADULTS,
     CHILDREN,
     ELDERS,
+    EMPLOYERS_PER_COUNTY,
     FORMAL,
     INFORMAL,
     NO_JOB,
@@ -117,7 +118,7 @@ def live(state: State, course: Course, index: int, rng: Generator) -> Month:
     before = wage.sum(axis=1) + other["farm"] + other["pension"] + other["remittance"] + other["benefit"]
     began, ended = _assistance(state, course, index, before, need, rng)
     flow = before + state.paid
-    _spend(state, v, flow, costs, need, _blow(v, need, rng))
+    _spend(state, v, flow, costs, need)
     condition, onset, out = _judge(state, v, need)
     return Month(
         index=index,
@@ -208,15 +209,17 @@ def _work(state: State, course: Course, index: int, ill: Flags, rng: Generator) 
     shock = np.where(ill | (state.serious >= 0), v.loss.illness, 1.0)
     shock = shock * np.exp(v.loss.frailty * state.frailty + v.loss.shift)
     formal, informal = state.job == FORMAL, state.job == INFORMAL
-    closing = course.factory(index)[state.county][:, None]
-    hazard = np.where(formal, v.loss.formal * closing, np.where(informal, v.loss.informal, 0.0)) * shock[:, None]
-    loses = rng.random(state.job.shape) < hazard
+    hazard = np.where(formal, v.loss.formal, np.where(informal, v.loss.informal, 0.0)) * shock[:, None]
+    loses = (rng.random(state.job.shape) < hazard) | (formal & course.closes(index)[state.employer])
     s = v.search
     chance = np.maximum(s.floor, s.start - s.slope * np.log1p(state.searching))
     lift = np.exp(s.education * (state.education - 8) - s.frailty * np.maximum(state.frailty, 0))
     found = (state.job == UNEMPLOYED) & (rng.random(state.job.shape) < chance * lift[:, None])
     again = np.where(rng.random(state.job.shape) < v.formal_again, FORMAL, INFORMAL)
     state.job = np.where(found, again, np.where(loses, UNEMPLOYED, state.job))
+    elsewhere = rng.integers(0, EMPLOYERS_PER_COUNTY, state.job.shape)
+    place = state.employer - state.employer % EMPLOYERS_PER_COUNTY
+    state.employer = np.where(found, place + elsewhere, state.employer)
     state.searching = np.where(state.job == UNEMPLOYED, state.searching + 1, 0)
     lost = loses & formal
     registered = lost & (rng.random(state.job.shape) < v.registered)
@@ -334,21 +337,18 @@ def _assistance(
     return began, ended
 
 
-def _blow(values: Values, need: Floats, rng: Generator) -> Floats:
-    """What debt, fraud or a failed venture takes, unseen by any department."""
-    v = values.living.blow
-    size = need * rng.lognormal(v.log_mean, v.log_deviation, len(need))
-    found: Floats = np.where(rng.random(len(need)) < v.rate, size, 0.0)
-    return found
+def _spend(state: State, values: Values, flow: Floats, costs: Floats, need: Floats) -> None:
+    """Consumption, costs and help from kin change the savings.
 
-
-def _spend(state: State, values: Values, flow: Floats, costs: Floats, need: Floats, blow: Floats) -> None:
-    """Consumption, costs, losses and help from kin change the savings."""
+    Savings are a buffer: what is above a few months of need is spent little by little. Without this almost everybody
+    is either deep in debt or far from any risk, and what comes could be foreseen too well.
+    """
     v = values.living
     consumption = v.consumption_of_need * need + v.consumption_of_surplus * np.maximum(flow - need, 0)
+    consumption = consumption + v.buffer.spends * np.maximum(state.savings - v.buffer.months * need, 0)
     gap = np.maximum(consumption + costs - flow - np.maximum(state.savings, 0), 0)
     help_from_kin = np.minimum(state.kin * gap, v.kin_limit * need)
-    savings = state.savings + flow - consumption - costs - blow + help_from_kin
+    savings = state.savings + flow - consumption - costs + help_from_kin
     state.savings = np.clip(savings, v.savings_floor * need, v.savings_cap * need)
     state.flows = np.column_stack([state.flows[:, 1:], flow])
     state.costs = np.column_stack([state.costs[:, 1:], costs])

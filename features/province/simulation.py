@@ -7,6 +7,7 @@ Beside the files stand the project file and the area file, so that the folder is
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,6 +26,7 @@ from features.province.world import Province
 LAST_MONTH = period_index("month", date(2026, 10, 1))
 DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
 """The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
+PROJECT = Path(__file__).with_name("project.yaml")
 HISTORY_MONTHS = 2
 """The last months come in a second delivery."""
 HABITS = {
@@ -62,8 +64,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Simulated:
-    """What was written."""
+    """What was written.
 
+    Attributes:
+        project: the project file of the deployment.
+        files: deliveries in the order of their arrival.
+    """
+
+    project: Path
     files: list[Path]
     province: Province
     geography: Geography
@@ -80,10 +88,10 @@ def simulate(
     last: int = LAST_MONTH,
     progress: Progress | None = None,
 ) -> Simulated:
-    """Write the deliveries of a simulated province, and the area file of its project.
+    """Write the deliveries of a simulated province, its project file and its area file.
 
     Args:
-        folder: where `areas.csv` and `deliveries/` are written.
+        folder: where `project.yaml`, `areas.csv` and `deliveries/` are written.
         households: how many there are.
         months: how many months departments report on.
         seed: the same gives the same bytes.
@@ -96,6 +104,7 @@ def simulate(
     province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
     folder.mkdir(parents=True, exist_ok=True)
     geography.write(folder / "areas.csv")
+    shutil.copyfile(PROJECT, folder / PROJECT.name)
     known_by = period_end("month", last) + timedelta(days=8)
     cut = period_end("month", last - HISTORY_MONTHS)
     out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
@@ -115,7 +124,7 @@ def simulate(
     report("simulate", province.blocks, province.blocks)
     if employed is not None:
         _employers(province, employed, out)
-    return Simulated(out.close(), province, geography)
+    return Simulated(folder / PROJECT.name, out.close(), province, geography)
 
 
 class Gathered:

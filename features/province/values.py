@@ -118,7 +118,6 @@ class Loss(Strict):
     frailty: float
     shift: float
     illness: float
-    factory: float
 
 
 class Search(Strict):
@@ -269,10 +268,11 @@ class Condition(Strict):
     stock: float
 
 
-class Blow(LogNormal):
-    """A loss that no department sees (debt, fraud, a failed venture): monthly chance, and size in months of need."""
+class Buffer(Strict):
+    """Savings held to be enough, in months of need, and the share of what is above that is spent each month."""
 
-    rate: float
+    months: float
+    spends: float
 
 
 class Living(Sourced):
@@ -287,7 +287,7 @@ class Living(Sourced):
     onset_months: int
     exit_months: int
     smoothing_months: int
-    blow: Blow
+    buffer: Buffer
 
 
 class Assistance(Sourced):
@@ -300,6 +300,13 @@ class Assistance(Sourced):
     leaves: float
     pays_up_to: float
     review_months: int
+
+
+class Help(Sourced):
+    """What a visit leads to: the chance that assistance starts at once, and a single grant in months of need."""
+
+    granted: float
+    grant_months: float
 
 
 class Power(Sourced):
@@ -354,12 +361,12 @@ class Typhoon(Strict):
 
 
 class Factory(Strict):
-    """Employers of a region close: formal work is lost at a multiple of the usual rate."""
+    """A share of a region's employers close within some months, and all who worked there lose their work."""
 
     region: int
     months_before_end: int
     months: int
-    hazard: float
+    closes: float
 
 
 class Outage(Strict):
@@ -416,6 +423,7 @@ class Values(Strict):
     disasters: Disasters
     living: Living
     assistance: Assistance
+    help: Help
     power: Power
     observation: Observation
     spring_festival: tuple[date, ...]

@@ -1,32 +1,74 @@
-"""The demo: the whole chain on a generated sample, through the same door as real data."""
+"""The simulated province: its deliveries alone, and the demo, the whole chain through the same door as real data."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-import tempfile
 import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from features.engines.duckdb import engine
-from features.errors import NothingToDo, UsageError
+from features.errors import NothingToDo, UsageError, did_you_mean
 from features.ingestion import ingest
 from features.project import Project, load_project
-from features.province.sample import DELIVERED_ON, write_sample
-from features.province.sample_files import feed_of
+from features.province.deliveries import feed_of
+from features.province.simulation import DELIVERED_ON, Simulated, simulate
+from features.province.values import values
 from features.store import Store
 from models.registry import Registry
 from serving.console import Console
 
-SAMPLE = Path("examples") / "sample" / "project.yaml"
+FOLDER = "simulated"
 
 
-def demo(console: Console, *, households: int, months: int, seed: int, serve: bool) -> None:
-    """Generate departments' files, take them in, train, evaluate, promote, list; say what each step took."""
-    project = load_project(console.project_file or sample_project())
-    store, registry = Store(console.home, project), Registry(console.settings, console.home)
+def simulate_deliveries(console: Console, out: Path, *, households: int, months: int, seed: int, scenario: str) -> None:
+    """Write what departments would send, with the project file that takes it in; nothing else."""
+    made = _simulated(console, out, households=households, months=months, seed=seed, scenario=scenario)
+    console.say(
+        f"部门文件 {len(made.files)} 个，项目文件 {made.project}", f"{len(made.files)} files, project {made.project}"
+    )
+    console.finish(
+        project=str(made.project),
+        scenario=scenario,
+        towns_invented=made.geography.invented,
+        received_on=str(DELIVERED_ON),
+        deliveries=[{"feed": feed_of(file), "source": source_of(file)} for file in made.files],
+    )
+
+
+def _simulated(console: Console, folder: Path, *, households: int, months: int, seed: int, scenario: str) -> Simulated:
+    """Deliveries in an empty folder.
+
+    Raises:
+        UsageError: no scenario has this name.
+    """
+    known = values().scenarios
+    if scenario not in known:
+        near = did_you_mean(scenario, list(known))
+        raise UsageError("scenario_unknown", scenario=scenario, suggestion=near or ", ".join(known))
+    with console.progress() as report:
+        made = simulate(
+            folder, households=households, months=months, seed=seed, scenario=scenario, data=console.settings.data,
+            progress=report,
+        )  # fmt: skip
+    if made.geography.invented:
+        console.note(
+            "没有找到乡镇代码文件（ZHOUJI_DATA/divisions/gd_towns.csv），乡镇为虚构。",
+            "No file of towns was found (ZHOUJI_DATA/divisions/gd_towns.csv); the towns are invented.",
+        )
+    return made
+
+
+def source_of(file: Path) -> str:
+    """What `zhouji ingest` is given for a file: its path, or the address of a database."""
+    return f"sqlite:///{file}" if file.suffix == ".sqlite" else str(file)
+
+
+def demo(console: Console, *, households: int, months: int, seed: int, scenario: str, serve: bool) -> None:
+    """Simulate a province, take its files in, train, evaluate, promote, list; say what each step took."""
     steps: dict[str, float] = {}
     clock = time.monotonic()
 
@@ -36,21 +78,28 @@ def demo(console: Console, *, households: int, months: int, seed: int, serve: bo
         clock = time.monotonic()
         console.say(f"{steps[step]:6.1f} 秒  {zh}", f"{steps[step]:6.1f} s  {en}")
 
-    with tempfile.TemporaryDirectory(prefix="zhouji-sample-") as folder:
-        files = write_sample(Path(folder), households=households, months=months, seed=seed)
-        done("simulate", f"生成 {len(files)} 个部门文件", f"{len(files)} departments' files generated")
-        rows = take_in(console, project, files)
-        done(
-            "ingest",
-            f"入库 {rows['accepted']} + 已知 {rows['already_known']} + 隔离 {rows['quarantined']} = 报送 {rows['delivered']} 行",
-            f"accepted {rows['accepted']} + already known {rows['already_known']} + quarantined {rows['quarantined']} "
-            f"= delivered {rows['delivered']} rows",
-        )
+    folder = console.settings.home / FOLDER
+    shutil.rmtree(folder / "deliveries", ignore_errors=True)
+    made = _simulated(console, folder, households=households, months=months, seed=seed, scenario=scenario)
+    done(
+        "simulate",
+        f"生成 {households} 户 {months} 个月的 {len(made.files)} 个部门文件",
+        f"{len(made.files)} departments' files of {households} households and {months} months",
+    )
+    project = load_project(made.project)
+    store, registry = Store(console.home, project), Registry(console.settings, console.home)
+    rows = take_in(console, project, made.files)
+    done(
+        "ingest",
+        f"入库 {rows['accepted']} + 已知 {rows['already_known']} + 隔离 {rows['quarantined']} = 报送 {rows['delivered']} 行",
+        f"accepted {rows['accepted']} + already known {rows['already_known']} + quarantined {rows['quarantined']} "
+        f"= delivered {rows['delivered']} rows",
+    )
     name, task = project.task()
     until = task.horizon.before(DELIVERED_ON)
     version, run = model_and_list(console, project, name, store, registry, until, seed, done)
     console.say(f"清单：{run.folder}", f"the list: {run.folder}")
-    command = explain_command(console, run.folder)
+    command = explain_command(console, run.folder, made.project)
     console.say(f"看第一户的原因：{command}", f"the first household's reasons: {command}")
     if serve:
         console.note(
@@ -68,10 +117,9 @@ def demo(console: Console, *, households: int, months: int, seed: int, serve: bo
     )
 
 
-def explain_command(console: Console, folder: Path) -> str:
+def explain_command(console: Console, folder: Path, project: Path) -> str:
     """What to type to read why the first household is on the list."""
     listed = json.loads((folder / "list.json").read_text(encoding="utf-8"))["households"]
-    project = console.project_file or sample_project()
     return (
         f"{Path(sys.executable).with_name('zhouji')} explain {listed[0]['household_id']} --project {project} "
         f"--home {console.settings.home} --as-of {DELIVERED_ON}"
@@ -132,7 +180,7 @@ def take_in(console: Console, project: Project, files: list[Path]) -> dict[str, 
         for number, file in enumerate(files):
             report("入库 ingest", number, len(files))
             try:
-                receipt = ingest(file, project, console.settings, feed=feed_of(file), received_on=DELIVERED_ON)
+                receipt = ingest(_opened(file), project, console.settings, feed=feed_of(file), received_on=DELIVERED_ON)
             except NothingToDo:
                 continue
             for fate in totals:
@@ -140,13 +188,5 @@ def take_in(console: Console, project: Project, files: list[Path]) -> dict[str, 
     return totals
 
 
-def sample_project() -> Path:
-    """The sample's project file, beside the checkout.
-
-    Raises:
-        UsageError: the command was installed without its examples.
-    """
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
-        if (folder / SAMPLE).is_file():
-            return folder / SAMPLE
-    raise UsageError("sample_missing", file=str(SAMPLE))
+def _opened(file: Path) -> str | Path:
+    return source_of(file) if file.suffix == ".sqlite" else file

@@ -1,0 +1,62 @@
+"""Context: what is normal for the season and the area, so that a signal is not mistaken for the calendar."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from features.indicators import definition as d
+from features.indicators.definition import Expression, Series, When
+from features.indicators.drafts import coded
+from features.indicators.indicator import Indicator
+from features.indicators.vulnerability import confirmed, typhoon_months
+
+SERIES: dict[str, Series] = {}
+COUNTY = (d.Attribute("area:county"),)
+USUAL_HOUSEHOLDS = 200.0
+"""Households with which a small county's rate is drawn to the whole; its numbers alone say little."""
+
+
+def indicators() -> list[Indicator]:
+    """The family's generic indicators."""
+    return [*_seasons(), *_places()]
+
+
+def _season(
+    code: str, identifier: str, zh: str, en: str, definition: Expression, unit: str, bodies: str = "civil_affairs"
+) -> Indicator:
+    return coded(code, bodies, identifier, (zh, en), definition, unit, 0,
+                 up=(f"按时节比较：{zh}为{{value}}", f"compared by season: {en} is {{value}}"),
+                 down=(f"按时节比较：{zh}为{{value}}", f"compared by season: {en} is {{value}}"))  # fmt: skip
+
+
+def _place(
+    code: str, identifier: str, zh: str, en: str, definition: Expression, unit: str, direction: Literal[-1, 0, 1] = 0
+) -> Indicator:
+    return coded(code, "civil_affairs", identifier, (zh, en), definition, unit, direction,
+                 up=(f"按地区比较：{zh}为{{value}}", f"compared by place: {en} is {{value}}"),
+                 down=(f"按地区比较：{zh}为{{value}}", f"compared by place: {en} is {{value}}"))  # fmt: skip
+
+
+def _seasons() -> list[Indicator]:
+    weeks_to_term = d.Ratio(d.Schedule("school_term", what="next"), d.Constant(7.0))
+    return [
+        _season("C01", "season_sine", "季节（正弦）", "season (sine)", d.Season("sine"), "number"),
+        _season("C01", "season_cosine", "季节（余弦）", "season (cosine)", d.Season("cosine"), "number"),
+        _season("C02", "spring_festival_weeks", "距春节周数", "weeks from the Spring Festival", d.Season("spring_festival"), "weeks"),
+        _season("C03", "school_term_weeks", "距下次开学周数", "weeks to the next school term", weeks_to_term, "weeks", "education"),
+        _season("C04", "typhoon_season", "台风季", "typhoon season", typhoon_months(1.0), "flag", "emergency"),
+    ]  # fmt: skip
+
+
+def _places() -> list[Indicator]:
+    county = d.PeerMean(confirmed(365), COUNTY, leave_out=True, smooth=USUAL_HOUSEHOLDS)
+    supplement = d.Test(d.Difference(d.AreaReading("cpi", 3), d.Given("cpi_supplement_index")), When(at_least=0.0))
+    return [
+        _place("C05", "county_onset_rate_12m", "全县近一年每千户确认困难户数", "confirmed hardship of 1,000 households of the county in a year",
+               d.Product((d.Constant(1000.0), county)), "per_thousand"),
+        _place("C06", "urban", "城镇家庭", "urban household", d.Attribute("residence", ("urban",)), "flag"),
+        _place("C07", "region", "区域（1 珠三角，2 粤东，3 粤西，4 粤北）", "region (1 delta, 2 east, 3 west, 4 north)",
+               d.AreaReading("region", 24), "class"),
+        _place("C08", "line_level", "当地低保标准", "local assistance line", d.Line(), "money"),
+        _place("C09", "price_supplement", "价格临时补贴启动", "price-linked supplement in force", supplement, "flag"),
+    ]  # fmt: skip
