@@ -60,6 +60,12 @@ class Observer:
         found: Flags = np.isin(self.state.county, np.arange(first, size, max(1, size // max(count, 1)))[:count])
         return found
 
+    def _out(self, feed: str, index: int) -> Flags:
+        """Households of the region whose feed the scenario's outage keeps away in the month."""
+        outage = self.block.course.scenario.outage
+        struck = outage is not None and outage.feed == feed and index > self.province.last - outage.months
+        return self.state.region == outage.region if struck and outage is not None else np.zeros(self.n, dtype=bool)
+
     # --- small tools ---
 
     def _numbers(self, prefix: str, size: int) -> pa.Array:
@@ -153,7 +159,7 @@ class Observer:
     def _settlements(self, month: Month) -> None:
         """Bills by patient, known after 0 to 3 months; some counties send none."""
         self.pending += month.outpatient
-        sent = ~self.without_medical
+        sent = ~self.without_medical & ~self._out("medical", month.index)
         settled = sent & (self.rng.random(self.n) < self.values.outpatient_settled)
         own = self.pending
         parts = [
@@ -244,7 +250,7 @@ class Observer:
         return pa.array([f"{index // 12}-Q{index % 12 // 3 + 1}"]).take(pa.array(np.zeros(size, dtype=np.int64)))
 
     def _meters(self, month: Month) -> None:
-        rows = np.flatnonzero(~self.without_power)
+        rows = np.flatnonzero(~self.without_power & ~self._out("power", month.index))
         end = first_day(month.index + 1)
         self._put(
             "power",

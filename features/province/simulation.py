@@ -7,7 +7,6 @@ Beside the files stand the project file and the area file, so that the folder is
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,6 +26,7 @@ LAST_MONTH = period_index("month", date(2026, 10, 1))
 DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
 """The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
 PROJECT = Path(__file__).with_name("project.yaml")
+BUCKET_HOUSEHOLDS, MOST_BUCKETS = 25_000, 96
 HISTORY_MONTHS = 2
 """The last months come in a second delivery."""
 HABITS = {
@@ -104,7 +104,7 @@ def simulate(
     province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
     folder.mkdir(parents=True, exist_ok=True)
     geography.write(folder / "areas.csv")
-    shutil.copyfile(PROJECT, folder / PROJECT.name)
+    _write_project(folder / PROJECT.name, households)
     known_by = period_end("month", last) + timedelta(days=8)
     cut = period_end("month", last - HISTORY_MONTHS)
     out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
@@ -125,6 +125,13 @@ def simulate(
     if employed is not None:
         _employers(province, employed, out)
     return Simulated(folder / PROJECT.name, out.close(), province, geography)
+
+
+def _write_project(path: Path, households: int) -> None:
+    """The project file, with as many buckets as the province asks for: memory is bounded by one."""
+    buckets = min(max(2, -(-households // BUCKET_HOUSEHOLDS)), MOST_BUCKETS)
+    text = PROJECT.read_text(encoding="utf-8")
+    path.write_text(text.replace("buckets: 4", f"buckets: {buckets}", 1), encoding="utf-8")
 
 
 class Gathered:
