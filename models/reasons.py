@@ -22,6 +22,10 @@ STEPS = (0.05, 0.12, 0.22, 0.35)
 """Shares of the raising contributions at which influence grows from 1 to 5."""
 
 
+UNSPOKEN = frozenset({"context", "data_quality"})
+"""Families that move a score and are no reason to visit: seasons, places, and how old the data are."""
+
+
 @dataclass(frozen=True)
 class Reason:
     """One group of indicators that raises or lowers a household's risk.
@@ -90,6 +94,8 @@ def explain(schema: Schema, values: np.ndarray, contributions: np.ndarray) -> Ex
     raising = float(contributions[contributions > 0].sum()) or 1.0
     found = []
     for topic, places in groups.items():
+        if schema.entries[places[0]].family in UNSPOKEN:
+            continue
         amount = float(contributions[places].sum())
         speaker = _speaker(schema.entries, places, values, contributions, raises=amount > 0)
         if speaker is None or abs(amount) / total < LEAST_SHARE:
