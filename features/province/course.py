@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.calendar import period_index
+from features.calendar_china import spring_festival
 from features.province.state import EMPLOYERS_PER_COUNTY
 from features.province.values import Scenario, Values
 
@@ -96,7 +97,7 @@ class Course:
     def season_of_migrants(self, index: int) -> float:
         """What multiplies migrants' pay: more before the Spring Festival, a trough in its month, less after it."""
         season = self.values.work.migrant_season
-        for day in self.values.spring_festival:
+        for day in (spring_festival(index // 12), spring_festival(index // 12 + 1)):
             # most are at home on the eighth day of the lunar year
             trough = period_index("month", day + timedelta(days=7))
             if abs(index - trough) <= 1:

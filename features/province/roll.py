@@ -165,6 +165,7 @@ class Roll:
         if len(rows):
             known = self._telling(rows, slots, end + _lag(rng, (0.6, 0.3, 0.1), len(rows)))
             found.append(self.table(rows, slots, known, np.full(len(rows), end)))
+            # the old state is closed as it was told; the new one is a row of its own
             self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
             self.joined[rows, slots] = end
             found.append(self.table(rows, slots, known))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import yaml
@@ -426,7 +425,6 @@ class Values(Strict):
     help: Help
     power: Power
     observation: Observation
-    spring_festival: tuple[date, ...]
     scenarios: Mapping[str, Scenario] = Field(default_factory=dict)
 
 
