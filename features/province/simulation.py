@@ -26,7 +26,7 @@ LAST_MONTH = period_index("month", date(2026, 10, 1))
 DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
 """The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
 PROJECT = Path(__file__).with_name("project.yaml")
-BUCKET_HOUSEHOLDS, MOST_BUCKETS = 25_000, 96
+BUCKET_HOUSEHOLDS, MOST_BUCKETS = 5_000, 96
 HISTORY_MONTHS = 2
 """The last months come in a second delivery."""
 HABITS = {
