@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from features.calendar import period_index
 from features.calendar_china import spring_festival
+from features.province.observation_values import Scenario
 from features.province.state import EMPLOYERS_PER_COUNTY
-from features.province.values import Scenario, Values
+from features.province.values import Values
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -93,6 +94,11 @@ class Course:
         if change is not None and index >= self.last - change.months_before_end:
             return change.rate
         return self.values.assistance.take_up
+
+    def declared_noise(self, index: int) -> float:
+        """What multiplies the noise of declared income."""
+        change = self.scenario.verification
+        return change.noise if change is not None and index >= self.last - change.months_before_end else 1.0
 
     def season_of_migrants(self, index: int) -> float:
         """What multiplies migrants' pay: more before the Spring Festival, a trough in its month, less after it."""

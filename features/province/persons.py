@@ -65,29 +65,29 @@ def identity_numbers(order: Integers, born: NDArray[Any], male: Flags) -> pa.Arr
 
 def names(seed: Integers) -> pa.Array:
     """Three-character names; what is drawn from `seed` alone."""
-    mixed = _mixed(seed)
-    first = pa.array(list(SURNAMES)).take(pa.array(mixed % len(SURNAMES)))
-    second = pa.array(list(GIVEN_FIRST)).take(pa.array(mixed // 64 % len(GIVEN_FIRST)))
-    third = pa.array(list(GIVEN_SECOND)).take(pa.array(mixed // 4096 % len(GIVEN_SECOND)))
+    drawn = mixed(seed)
+    first = pa.array(list(SURNAMES)).take(pa.array(drawn % len(SURNAMES)))
+    second = pa.array(list(GIVEN_FIRST)).take(pa.array(drawn // 64 % len(GIVEN_FIRST)))
+    third = pa.array(list(GIVEN_SECOND)).take(pa.array(drawn // 4096 % len(GIVEN_SECOND)))
     return _joined([first, second, third])
 
 
 def phones(seed: Integers) -> pa.Array:
     """Numbers of eleven digits that begin with 2, as neither mobile numbers nor trunk calls do."""
-    digits = np.column_stack([np.full(len(seed), 2, dtype=np.uint8), _digits(_mixed(seed) % 10**10, 10)])
+    digits = np.column_stack([np.full(len(seed), 2, dtype=np.uint8), _digits(mixed(seed) % 10**10, 10)])
     return pa.array(_texts(digits + ZERO)).cast(pa.string())
 
 
 def addresses(town: pa.Array, seed: Integers) -> pa.Array:
     """Street addresses in a town; streets and numbers are invented."""
-    mixed = _mixed(seed)
-    street = pa.array(list(STREETS)).take(pa.array(mixed % len(STREETS)))
-    house = pa.array(200 + mixed // 8 % 799).cast(pa.string())
-    room = pa.array(1 + mixed // 8192 % 39).cast(pa.string())
+    drawn = mixed(seed)
+    street = pa.array(list(STREETS)).take(pa.array(drawn % len(STREETS)))
+    house = pa.array(200 + drawn // 8 % 799).cast(pa.string())
+    room = pa.array(1 + drawn // 8192 % 39).cast(pa.string())
     return _joined([town, street, house, "号", room, "房"])
 
 
-def _mixed(seed: Integers) -> Integers:
+def mixed(seed: Integers) -> Integers:
     """Well mixed positive numbers (the finaliser of SplitMix64), the same for the same seed everywhere."""
     with np.errstate(over="ignore"):
         z = seed.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
@@ -101,6 +101,3 @@ def _joined(parts: list[pa.Array | str]) -> pa.Array:
     import pyarrow.compute as pc
 
     return pc.binary_join_element_wise(*parts, "")
-
-
-mixed = _mixed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,6 +12,7 @@ from features.province import persons
 from features.province.geography import Geography
 from features.province.living import Month, stages
 from features.province.state import ADULTS, CHILDREN, ELDERS, FORMAL, NO_JOB, SLOTS, Flags, Integers
+from features.province.values import Values
 from features.province.world import Block
 
 NONE, FLEXIBLE, INSURED, JOBLESS, RETIRED, PUPIL, INFANT = range(7)
@@ -20,17 +24,20 @@ KEPT_YEARS = (200, 4000)
 """Days before the first month since when members have been in the register."""
 
 
-def first_day(index: int) -> np.datetime64:
-    """First day of a month."""
-    found: np.datetime64 = (np.datetime64("1970-01", "M") + (index - 1970 * 12)).astype("datetime64[D]")
-    return found
+def first_day(index: Any) -> Any:
+    """First day of a month, or of each of several months."""
+    return (np.datetime64("1970-01", "M") + (index - 1970 * 12)).astype("datetime64[D]")
 
 
 class Roll:
     """Numbers of a block's households and members, and what the register says of each member."""
 
-    def __init__(self, block: Block, geography: Geography, first: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, block: Block, geography: Geography, first: int, lags: Mapping[str, Sequence[float]],
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
         state = block.state
+        self.lags = lags
         self.state = state
         n = len(state)
         codes = np.array([town.code for town in geography.towns])
@@ -141,7 +148,7 @@ class Roll:
         known = np.maximum(self.opening - rng.integers(5, 90, len(rows)), self.joined[rows, slots])
         return self.table(rows, slots, self._telling(rows, slots, known))
 
-    def follow(self, month: Month, values: object, rng: np.random.Generator) -> list[pa.Table]:
+    def follow(self, month: Month, values: Values, rng: np.random.Generator) -> list[pa.Table]:
         """What the register learns of a month: who left, who came, and whose state changed."""
         end = first_day(month.index + 1)
         found = []
@@ -149,11 +156,11 @@ class Roll:
         rows, slots = np.nonzero(left)
         if len(rows):
             why = np.where(month.died[rows, slots], "死亡", np.where(slots < ELDERS.start, "分户", "迁出"))
-            known = self._telling(rows, slots, end + _lag(rng, (0.4, 0.4, 0.2), len(rows)))
+            known = self._telling(rows, slots, end + lag(rng, self.lags["left"], len(rows)))
             found.append(self.table(rows, slots, known, np.full(len(rows), end), why.tolist()))
         self._new(month, found, end, rng)
         work = self.register(month.index, month.registered)
-        stage = stages(self.state, values, month.index)  # type: ignore[arg-type]
+        stage = stages(self.state, values, month.index)
         ill, grade = self.illness(), self.state.disability
         wide = np.full((len(self.state), SLOTS), -1)
         wide[:, CHILDREN] = stage
@@ -163,7 +170,7 @@ class Roll:
         changed &= self.state.alive & ~month.born
         rows, slots = np.nonzero(changed)
         if len(rows):
-            known = self._telling(rows, slots, end + _lag(rng, (0.6, 0.3, 0.1), len(rows)))
+            known = self._telling(rows, slots, end + lag(rng, self.lags["changed"], len(rows)))
             found.append(self.table(rows, slots, known, np.full(len(rows), end)))
             # the old state is closed as it was told; the new one is a row of its own
             self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
@@ -179,13 +186,10 @@ class Roll:
             self.enter(month.born)
             self.joined[rows, slots] = self.born_on[rows, slots]
             self.work[rows, slots], self.ill[rows, slots], self.grade[rows, slots] = INFANT, 0, 0
-            known = self._telling(rows, slots, end + _lag(rng, (0.4, 0.4, 0.2), len(rows)))
+            known = self._telling(rows, slots, end + lag(rng, self.lags["born"], len(rows)))
             found.append(self.table(rows, slots, known))
 
 
-def _lag(rng: np.random.Generator, months: tuple[float, ...], size: int) -> np.ndarray:
+def lag(rng: np.random.Generator, months: Sequence[float], size: int) -> np.ndarray:
     """Days until a department knows: whole months by chance, and a few days."""
     return 30 * rng.choice(len(months), size, p=months) + rng.integers(1, 12, size)
-
-
-lag = _lag

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from features.calendar import period_end, period_index, period_start
 from features.province.deliveries import Deliveries, Habit
+from features.province.departments.work import employer_numbers
 from features.province.geography import REGIONS, Geography, read_geography
 from features.province.observation import Observer
 from features.province.values import values
@@ -115,7 +116,7 @@ def simulate(
     for number in range(province.blocks):
         report("simulate", number, province.blocks)
         gathered = Gathered(out)
-        observer = Observer(province, geography, province.block(number, course), gathered)
+        observer = Observer(province, province.block(number, course), gathered)
         observer.opening()
         for month in observer.block.months(province.first, province.last):
             observer.month(month)
@@ -220,7 +221,7 @@ def _employers(province: Province, employed: np.ndarray, out: Deliveries) -> Non
             "employers",
             pa.table(
                 {
-                    "单位编号": [f"QY{code:06d}" for code in there],
+                    "单位编号": employer_numbers(there),
                     "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
                     "参保人数": employed[at, 0, there],
                     "减员人数": employed[at, 1, there],

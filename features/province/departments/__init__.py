@@ -1,0 +1,1 @@
+"""Departments that look on the simulated province, each with the feeds it sends."""

@@ -1,0 +1,118 @@
+"""What all departments of a block share: its households and their numbers, the dice, and the way rows are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from features.province.roll import Roll, first_day, lag
+from features.province.state import Flags, Integers
+from features.province.world import Block, Province
+
+NUMBERS_PER_HOUSEHOLD = 1_000
+"""Running numbers kept for the documents of one household, so that those of blocks never meet."""
+Add = Callable[[str, pa.Table], None]
+
+
+class Desk:
+    """One block, as departments know it.
+
+    Attributes:
+        n: number of households.
+        roll: their numbers and members.
+        onset_month: month of each household's newest onset; -1 where there was none.
+    """
+
+    def __init__(self, province: Province, block: Block, add: Add) -> None:
+        self.province, self.block, self.state = province, block, block.state
+        self.geography = province.geography
+        self.values = province.values.observation
+        self.rng = np.random.default_rng([province.seed, block.number, 1])
+        self.n = len(self.state)
+        self.roll = Roll(block, province.geography, province.first, self.values.lags, self.rng)
+        self.onset_month = np.full(self.n, -1)
+        self.add = add
+        self._serial = int(self.state.serial[0]) * NUMBERS_PER_HOUSEHOLD
+
+    def numbers(self, prefix: str, size: int) -> pa.Array:
+        """Running document numbers."""
+        start, self._serial = self._serial, self._serial + size
+        return pa.array([f"{prefix}{number:011d}" for number in range(start, start + size)])
+
+    def day(self, index: int, size: int) -> np.ndarray:
+        """Days of a month, by chance."""
+        found: np.ndarray = first_day(index) + self.rng.integers(0, 28, size)
+        return found
+
+    def lag(self, feed: str, size: int) -> np.ndarray:
+        """Days until the department knows, by the feed's habit."""
+        return lag(self.rng, self.values.lags[feed], size)
+
+    def chance(self, flags: Flags, share: float) -> Integers:
+        """Some of the households, by chance."""
+        return np.flatnonzero(flags & (self.rng.random(self.n) < share))
+
+    def put(self, feed: str, columns: dict[str, Any]) -> None:
+        """Write rows of a feed."""
+        arrays = {
+            name: column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
+            for name, column in columns.items()
+        }
+        table = pa.table(
+            {name: a.cast(pa.date32()) if pa.types.is_timestamp(a.type) else a for name, a in arrays.items()}
+        )
+        if table.num_rows:
+            self.add(feed, table)
+
+    def event(self, feed: str, prefix: str, number: str, kind: tuple[str, str], rows: Integers, index: int,
+              dates: tuple[str, str], **more: Any) -> None:  # fmt: skip
+        """Write numbered, dated entries about households: number, kind, household, what more, day, day of knowledge."""
+        day = self.day(index, len(rows))
+        self.put(
+            feed,
+            {
+                number: self.numbers(prefix, len(rows)),
+                **({kind[0]: np.full(len(rows), kind[1])} if kind[0] else {}),
+                "户号": self.roll.household(rows),
+                **more,
+                dates[0]: day,
+                dates[1]: day + self.lag(feed, len(rows)),
+            },
+        )
+
+    def silent(self, first: int, count: int) -> Flags:
+        """Households of the counties that do not send a feed: `count` of them, spread over the province."""
+        size = len(self.geography.counties)
+        found: Flags = np.isin(self.state.county, np.arange(first, size, max(1, size // max(count, 1)))[:count])
+        return found
+
+    def out(self, feed: str, index: int) -> Flags:
+        """Households of the region whose feed the scenario's outage keeps away in the month."""
+        outage = self.block.course.scenario.outage
+        if outage is None or outage.feed != feed or index <= self.province.last - outage.months:
+            return np.zeros(self.n, dtype=bool)
+        found: Flags = self.state.region == outage.region
+        return found
+
+
+def period(index: int, size: int) -> pa.Array:
+    """A month's name, for so many rows."""
+    return pa.array([f"{index // 12}-{index % 12 + 1:02d}"] * size, pa.string())
+
+
+def quarter(index: int, size: int) -> pa.Array:
+    """The name of a month's quarter, for so many rows."""
+    return pa.array([f"{index // 12}-Q{index % 12 // 3 + 1}"] * size, pa.string())
+
+
+def closes_quarter(index: int) -> bool:
+    """Whether a quarter ends with the month."""
+    return index % 3 == 2
+
+
+def drawn(shares: dict[str, float], uniform: np.ndarray) -> np.ndarray:
+    """Codes by their shares."""
+    return np.array(list(shares))[np.searchsorted(np.cumsum(list(shares.values()))[:-1], uniform, side="right")]
