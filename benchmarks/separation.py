@@ -20,7 +20,6 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,15 +30,6 @@ AHEAD = 3
 """Months of the label: thirteen weeks."""
 PATHS = 100
 LEAST_SHARE = 0.42
-RULES = {
-    "high_payment_others": 1.0,
-    "high_payment_low_income": 1.0,
-    "eligible_not_covered": 1.0,
-    "unemployment_registered_6m": 1.0,
-    "member_deaths_6m": 1.0,
-    "new_disability_6m": 1.0,
-    "repair_cost_6m": 5000.0,
-}
 
 
 def first_sunday_after(month: int) -> date:
@@ -79,16 +69,14 @@ def gathered(made, home: Path, months: Sequence[int]) -> dict[int, pd.DataFrame]
     from features.identity import open_pseudonymiser
     from features.ingestion import ingest
     from features.project import load_project
-    from features.province.deliveries import feed_of
-    from features.province.simulation import DELIVERED_ON
+    from features.province.deliveries import DELIVERED_ON, feed_of, source_of
     from features.settings import Home, Settings
     from features.store import Store
 
     settings = Settings(home=home, threads=2, memory_limit="1GB")
     project = load_project(made.project)
     for file in made.files:
-        source = f"sqlite:///{file}" if file.suffix == ".sqlite" else file
-        ingest(source, project, settings, feed=feed_of(file), received_on=DELIVERED_ON)
+        ingest(source_of(file), project, settings, feed=feed_of(file), received_on=DELIVERED_ON)
     pseudonymiser = open_pseudonymiser(settings, Home(home))
     codes = [f"HJ{serial:08d}" for serial in range(made.province.households)]
     order = pd.Index([pseudonymiser.one("household_number", code) for code in codes])
@@ -96,12 +84,15 @@ def gathered(made, home: Path, months: Sequence[int]) -> dict[int, pd.DataFrame]
     with engine(settings, Home(home)) as opened:
         built = panel.build(project, Store(Home(home), project), sorted(days.values()), engine=opened)
         frames = {month: built.read([day]).set_index("household_id") for month, day in days.items()}
-        return {month: frame[built.indicators].reindex(order) for month, frame in frames.items()}
+        return {month: frame[["area_code", *built.indicators]].reindex(order) for month, frame in frames.items()}
 
 
 def separate(households: int, months: int, seed: int) -> tuple[dict[str, dict[str, float]], tuple[float, float]]:
     """Figures of each method on the test months, and the interval of the oracle's average precision."""
-    from features.province.simulation import LAST_MONTH, simulate
+    from features.project import load_project
+    from features.province.deliveries import LAST_MONTH
+    from features.province.simulation import simulate
+    from training.baselines import fit_baselines, score_baselines
 
     train = [LAST_MONTH - back for back in range(9, 24)]
     tests = [LAST_MONTH - 4, LAST_MONTH - 3]
@@ -109,12 +100,13 @@ def separate(households: int, months: int, seed: int) -> tuple[dict[str, dict[st
         made = simulate(Path(folder) / "simulated", households=households, months=months, seed=seed)
         frames = gathered(made, Path(folder) / "home", [*train, *tests])
         onset, hardship, chances = truth(made, tests)
+        project = load_project(made.project)
 
     def rows(chosen: Sequence[int]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
         parts, labels, bounds = [], [], []
         for month in chosen:
             at = month - made.province.first
-            there = ~hardship[:, at] & frames[month].notna().any(axis=1).to_numpy()
+            there = ~hardship[:, at] & frames[month]["area_code"].notna().to_numpy()
             parts.append(frames[month][there])
             labels.append(onset[there, at + 1 : at + 1 + AHEAD].any(axis=1))
             bounds.append(chances[month][there] if month in chances else np.zeros(there.sum()))
@@ -122,13 +114,10 @@ def separate(households: int, months: int, seed: int) -> tuple[dict[str, dict[st
 
     x, y, _ = rows(train)
     xt, yt, bound = rows(tests)
-    scores = {
-        "rules": sum((xt[name].fillna(0) >= least).astype(float) for name, least in RULES.items()).to_numpy(),
-        "lowest_income_first": -xt["verified_income_to_need"].fillna(x["verified_income_to_need"].median()).to_numpy(),
-        "logistic": _logistic(x, y, xt),
-        "lightgbm": _lightgbm(x, y, xt),
-        "oracle": bound,
-    }
+    # the baselines are the product's own, on the same rows as the booster
+    fitted = fit_baselines(project, project.default_task, _known(x), y.astype(float), None, seed=seed)
+    scores = {name: found.score for name, found in score_baselines(fitted, _known(xt)).items()}
+    scores |= {"lightgbm": _lightgbm(x.drop(columns="area_code"), y, xt.drop(columns="area_code")), "oracle": bound}
     figures = {name: _figures(yt, score) for name, score in scores.items()}
     rng = np.random.default_rng(seed)
     drawn = [rng.integers(0, len(yt), len(yt)) for _ in range(100)]
@@ -136,14 +125,11 @@ def separate(households: int, months: int, seed: int) -> tuple[dict[str, dict[st
     return figures, (float(low), float(high))
 
 
-def _logistic(x: pd.DataFrame, y: np.ndarray, xt: pd.DataFrame) -> np.ndarray:
-    middle = x.median().fillna(0)
-    filled = x.fillna(middle)
-    mean, deviation = filled.mean(), filled.std().replace(0, 1)
-    model = LogisticRegression(C=0.05, max_iter=300)
-    model.fit(((filled - mean) / deviation).clip(-5, 5).to_numpy(), y)
-    found: np.ndarray = model.predict_proba(((xt.fillna(middle) - mean) / deviation).clip(-5, 5).to_numpy())[:, 1]
-    return found
+def _known(x: pd.DataFrame):
+    from training.baselines import Known
+
+    indicators = [name for name in x.columns if name != "area_code"]
+    return Known(indicators, x[indicators].to_numpy(dtype=np.float64), x["area_code"].astype(str).to_numpy())
 
 
 def _lightgbm(x: pd.DataFrame, y: np.ndarray, xt: pd.DataFrame) -> np.ndarray:

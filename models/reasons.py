@@ -89,13 +89,12 @@ def explain(schema: Schema, values: np.ndarray, contributions: np.ndarray) -> Ex
     """
     groups: dict[str, list[int]] = {}
     for at, entry in enumerate(schema.entries):
-        groups.setdefault(entry.topic, []).append(at)
+        if entry.family not in UNSPOKEN:
+            groups.setdefault(entry.topic, []).append(at)
     total = float(np.abs(contributions).sum()) or 1.0
     raising = float(contributions[contributions > 0].sum()) or 1.0
     found = []
     for topic, places in groups.items():
-        if schema.entries[places[0]].family in UNSPOKEN:
-            continue
         amount = float(contributions[places].sum())
         speaker = _speaker(schema.entries, places, values, contributions, raises=amount > 0)
         if speaker is None or abs(amount) / total < LEAST_SHARE:

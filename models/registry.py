@@ -67,6 +67,11 @@ class Version:
     tags: Mapping[str, str]
     model_id: str = ""
 
+    @property
+    def promoted(self) -> bool:
+        """Whether it is the champion."""
+        return CHAMPION in self.aliases
+
 
 def model_name(project: str, task: str) -> str:
     """Registered model of a project's task."""
@@ -286,7 +291,7 @@ class Registry:
 
     def default(self, project: str, task: str) -> str:
         """Alias of the version to use where none is named: the champion, else the newest."""
-        promoted = any(CHAMPION in version.aliases for version in self.versions(project, task))
+        promoted = any(version.promoted for version in self.versions(project, task))
         return CHAMPION if promoted else "latest"
 
     def fetch(self, project: str, task: str, wanted: str = CHAMPION) -> tuple[Version, Bundle]:

@@ -18,7 +18,7 @@ from features.project import Project
 from features.store import Store
 from models.bundle import Bundle, same_meaning
 from models.levels import INSUFFICIENT, assign, bands_of, triggered_ranks
-from models.registry import CHAMPION, Version
+from models.registry import Version
 from models.schema import schema_of
 from reports.documents import FeedLine, Heading, words
 from serving.evidence import History, history, history_days
@@ -85,7 +85,7 @@ def heading_of(
         horizon=unit,
         feeds=feeds,
         stale=stale,
-        trial=CHAMPION not in version.aliases,
+        trial=not version.promoted,
     )
 
 

@@ -26,10 +26,10 @@ from features.settings import Home, Settings
 from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
+from serving.earlier import findings
 from serving.filled import Filled, FilledRow, Rejected, read_filled_list, write_rejected
 from serving.listing import Entry, Finding
 from serving.runs import RunFolder, runs_of, with_run_id
-from serving.scoring import findings
 from serving.writing import row_code
 
 CLASSES: Mapping[str, str] = {

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -27,19 +25,17 @@ from features.staging import staged_folder, sweep
 from features.store import Store
 from models.bundle import Bundle
 from models.levels import INSUFFICIENT
-from models.registry import CHAMPION, Registry, Version
+from models.registry import Registry, Version
 from reports.documents import Explanation
 from serving.cohort import feed_lines, heading_of, score_day, with_history
+from serving.earlier import earlier
 from serving.explaining import Scored, explanations
-from serving.listing import Earlier, Finding, Selection, select
-from serving.runs import LISTS, RECEIPT, SCORES, Options, Run, RunFolder, last_before, newest_on
+from serving.listing import Selection, select
+from serving.publishing import finish
+from serving.runs import RECEIPT, Options, Run, RunFolder, last_before, newest_on
 from serving.writing import weekly_list_of, write_run
 
 Progress = Callable[[str, int, int], None]
-SHOWN_SENTENCES = 2
-TREND_RUNS = 12
-DEFAULT_DAYS: Mapping[str, int] = {"red": 3, "orange": 5, "yellow": 20}
-"""Days to visit by level where the project names none (domain proposal for red, orange and yellow)."""
 
 
 def run(
@@ -92,11 +88,10 @@ def run(
     feeds, stale = feed_lines(project, store, as_of, engine, allow_stale=allow_stale)
     known, bundle = registry.fetch(project.name, task, version or registry.default(project.name, task))
     before = last_before(home, task, as_of, options.area)
-    trial = CHAMPION not in known.aliases
-    run_id = _run_id(project, task, as_of, bundle, store, options, before, stale=stale, trial=trial)
+    run_id = _run_id(project, task, as_of, bundle, store, options, before, stale=stale, trial=not known.promoted)
     folder = home.runs / f"{as_of}-{task}-{run_id}"
     if (folder / RECEIPT).is_file() and not dry_run:
-        return _finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=True)
+        return finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=True)
     heading = heading_of(project, task, as_of, run_id, known, bundle, store, feeds, stale=stale)
     report("score", 0, 3)
     scored = score_day(
@@ -105,7 +100,7 @@ def run(
     )  # fmt: skip
     report("score", 1, 3)
     capacity = _capacity(project, tree, scored.scores, options)
-    selection = _select(project, task, store, engine, scored, capacity, options, before)
+    selection = _select(project, store, engine, scored, capacity, options, before)
     if dry_run:
         return _described(scored, known, selection, before, folder=None)
     report("score", 2, 3)
@@ -123,7 +118,7 @@ def run(
     with staged_folder(folder) as staged:
         write_run(staged, scored, selection, made, told, described, options, before)
     report("score", 3, 3)
-    return _finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=False)
+    return finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=False)
 
 
 # --- inputs --------------------------------------------------------------------------------------------------------
@@ -179,7 +174,6 @@ def _capacity(project: Project, tree: AreaTree, scores: pd.DataFrame, options: O
 
 def _select(
     project: Project,
-    task: str,
     store: Store,
     engine: Engine,
     scored: Scored,
@@ -191,55 +185,15 @@ def _select(
     if options.audit_share is not None:
         rules = rules.model_copy(update={"audit_share": options.audit_share})
     heading = scored.heading
-    episodes = before.episodes() if before else ()
-    households = {episode.household_id for episode in episodes} | set(scored.scores["household_id"])
-    cohort = set(scored.scores["household_id"])
-    earlier = Earlier(
-        last_list=before.as_of if before else None,
-        episodes=episodes,
-        findings=findings(store, heading.as_of, engine, households),
-        events=events(store, heading.as_of, engine),
-        in_hardship=frozenset(set(scored.frame.index) - cohort),
-    )
-    del task
     return select(
         scored.scores,
         day=heading.as_of,
         capacity=capacity,
         rules=rules,
         seed=heading.run_id,
-        earlier=earlier,
+        earlier=earlier(scored, store, engine, before),
         run_id=heading.run_id,
     )
-
-
-def findings(store: Store, day: date, engine: Engine, households: set[str]) -> tuple[Finding, ...]:
-    """What visits had found by the day, as known on it."""
-    table = store.as_known_on(day, "outcome", engine)
-    table = table.filter(
-        (table.known_from <= day) & (table.known_to > day) & table.source.isin(["visit", "audit"])
-        & table.validity_code.notnull()
-    )  # fmt: skip
-    frame = engine.frame(table.select("household_id", "finding_date", "validity_code"))
-    return tuple(
-        Finding(str(row["household_id"]), pd.Timestamp(row["finding_date"]).date(), str(row["validity_code"]))
-        for row in frame.sort_values(["household_id", "finding_date", "validity_code"]).to_dict("records")
-        if row["household_id"] in households
-    )
-
-
-def events(store: Store, day: date, engine: Engine) -> dict[str, date]:
-    """The newest event of each household, as known on the day."""
-    table = store.as_known_on(day, "event", engine)
-    if "household_id" not in table.columns:
-        return {}
-    table = table.filter((table.known_from <= day) & (table.known_to > day) & table.household_id.notnull())
-    newest = table.group_by("household_id").aggregate(day=table.event_date.max())
-    return {
-        str(row["household_id"]): pd.Timestamp(row["day"]).date()
-        for row in engine.frame(newest).to_dict("records")
-        if pd.notna(row["day"])
-    }
 
 
 # --- what is written ------------------------------------------------------------------------------------------------
@@ -285,88 +239,6 @@ def _described(
         overlap=len(last & listed.keys()),
         left={str(cause): int(count) for cause, count in sorted(why.items())},
     )
-
-
-def _finish(
-    project: Project,
-    task: str,
-    version: Version,
-    registry: Registry,
-    folder: RunFolder,
-    out: Path | None,
-    *,
-    publish: bool,
-    existed: bool,
-) -> Run:
-    """Publish, log and copy; each is done once however often it is asked for."""
-    receipt = folder.receipt
-    logged = None
-    if publish:
-        folder.publish()
-        registry.sweep()
-        logged = registry.log_weekly_run(
-            project.name,
-            task,
-            version,
-            folder.run_id,
-            params=_params(receipt),
-            metrics=_metrics(receipt),
-            tags={"list": receipt["files"]["list.json"], "data_day": receipt["as_of"]},
-            files=[folder.path / name for name in (RECEIPT, *LISTS)],
-        )
-    files = [folder.path / name for name in (*LISTS, RECEIPT, SCORES)]
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        files = [Path(shutil.copyfile(folder.path / name, out / name)) for name in (*LISTS, RECEIPT)]
-    described = {key: receipt[key] for key in ("listed", "new", "up", "audit", "suggestions", "cohort", "overlap")}
-    return Run(
-        run_id=folder.run_id,
-        as_of=folder.as_of,
-        task=task,
-        version=receipt["version"],
-        folder=folder.path,
-        published=folder.published,
-        existed=existed,
-        levels=receipt["levels"],
-        areas=tuple(receipt["areas"]),
-        stale=receipt["stale"],
-        trial=receipt["trial"],
-        files=tuple(files),
-        mlflow_run=logged,
-        left=receipt["left"],
-        **described,
-    )
-
-
-def _params(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    feeds = {f"feed.{name}": f"{state['status']} {state['newest']}" for name, state in receipt["feeds"].items()}
-    kept = (
-        "as_of",
-        "task",
-        "area",
-        "seed",
-        "audit_share",
-        "store_version",
-        "bundle",
-        "configuration",
-        "stale",
-        "trial",
-        "before",
-    )
-    return {**{key: receipt[key] for key in kept}, **feeds, "list_digest": receipt["files"]["list.json"]}
-
-
-def _metrics(receipt: Mapping[str, Any]) -> dict[str, float]:
-    metrics = {key: float(receipt[key]) for key in ("listed", "new", "up", "audit", "suggestions", "cohort", "overlap")}
-    metrics |= {f"level_{level}": float(count) for level, count in receipt["levels"].items()}
-    for area in receipt["areas"]:
-        metrics[f"listed_{_plain_name(area['area'])}"] = float(area["listed"])
-        metrics[f"left_out_{_plain_name(area['area'])}"] = float(sum(area["left_out"].values()))
-    return metrics
-
-
-def _plain_name(code: str) -> str:
-    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in code)
 
 
 # --- one household --------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from features.indicators.registry import indicators_of
 from features.ingestion import ingest
 from features.panel import build
 from features.project import Project, load_project
-from features.province.sample import DELIVERED_ON, write_sample
+from features.province.deliveries import DELIVERED_ON
+from features.province.sample import write_sample
 from features.settings import Home, Settings
 from features.store import Store
 from models import bundle as bundles

@@ -27,7 +27,7 @@ from features.staging import write_atomically
 from features.store import Store
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.registry import CHAMPION, Registry
+from models.registry import Registry
 from models.schema import schema_of
 from training.baselines import Scored, score_baselines
 from training.crossfitting import calibrate, choose, divide, fit_whole, judge_out_of_fold, out_of_fold
@@ -246,7 +246,7 @@ def scored_by(model: Bundle, rows: Rows) -> Scored:
 
 
 def _champion(registry: Registry, project: Project, task: str, other_than: str) -> tuple[str, Bundle] | None:
-    champions = [version for version in registry.versions(project.name, task) if CHAMPION in version.aliases]
+    champions = [version for version in registry.versions(project.name, task) if version.promoted]
     if not champions or champions[0].number == other_than:
         return None
     return champions[0].number, registry.fetch(project.name, task, champions[0].number)[1]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import codecs
 import io
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,9 +22,21 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from features.calendar import period_end, period_index
+
 PARQUET_FROM, LONGEST_SHEET = 50_000, 5_000
 PARTS = ("history", "since")
+LAST_MONTH = period_index("month", date(2026, 10, 1))
+"""The last month that generated departments report on."""
 SPREADSHEET_CREATED = datetime(2026, 11, 8)  # noqa: DTZ001 -- a file's own date, fixed so that its bytes are too
+
+
+def received_on(last: int) -> date:
+    """The Sunday on which the files about the last month arrived: the first as-of day that a list can be made for."""
+    return period_end("week", period_index("week", period_end("month", last) + timedelta(days=7)))
+
+
+DELIVERED_ON = received_on(LAST_MONTH)
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,30 @@ class Deliveries:
         return self._writers[key]
 
 
+def source_of(path: Path) -> str | Path:
+    """What ingestion is given for a file: its path, or the address of a database."""
+    return f"sqlite:///{path}" if path.suffix == ".sqlite" else path
+
+
+def write_workbook(path: Path, sheet_name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A workbook of one sheet, with a heading and dates as dates; the same rows give the same bytes."""
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd"})
+    book.set_properties({"created": SPREADSHEET_CREATED})
+    sheet = book.add_worksheet(sheet_name)
+    sheet.write_row(0, 0, list(rows[0]))
+    for line, row in enumerate(rows, start=1):
+        for place, value in enumerate(row.values()):
+            if isinstance(value, date):
+                sheet.write_datetime(line, place, datetime(value.year, value.month, value.day))  # noqa: DTZ001
+            elif value is not None:
+                sheet.write(line, place, value)
+    book.close()
+
+
 def feed_of(path: Path) -> str:
-    """Feed of a file that `Deliveries` wrote.
+    """Feed of a delivery, whose file is named `<feed>-<part>`.
 
     >>> feed_of(Path("medical-since.csv"))
     'medical'
@@ -201,20 +235,7 @@ class _Xlsx:
         if self._longer is not None:
             self._longer.close()
             return
-        import xlsxwriter
-
-        book = xlsxwriter.Workbook(self.path, {"default_date_format": "yyyy-mm-dd", "constant_memory": True})
-        book.set_properties({"created": SPREADSHEET_CREATED})
-        sheet = book.add_worksheet(self._habit.sheet)
-        whole = pa.concat_tables(self._held)
-        sheet.write_row(0, 0, whole.column_names)
-        for line, row in enumerate(whole.to_pylist(), start=1):
-            for place, value in enumerate(row.values()):
-                if isinstance(value, date):
-                    sheet.write_datetime(line, place, datetime(value.year, value.month, value.day))  # noqa: DTZ001
-                elif value is not None:
-                    sheet.write(line, place, value)
-        book.close()
+        write_workbook(self.path, self._habit.sheet, pa.concat_tables(self._held).to_pylist())
 
 
 class _Sqlite:

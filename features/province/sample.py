@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from features.calendar import period_end, period_index, period_start
+from features.calendar import period_end, period_start
+from features.province.deliveries import DELIVERED_ON, LAST_MONTH
 from features.province.people import Identity, invent_address, invent_birthday, invent_identity
 from features.province.sample_files import write_deliveries
 from features.province.sample_world import FORMAL, Flags, Month, World, live_month, settle
 
-LAST_MONTH = period_index("month", date(2026, 10, 1))
 BURN_IN_MONTHS = 12
-DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
-"""The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
 TOWNS = (
     ("441802006", "凤城街道"),
     ("441802103", "源潭镇"),

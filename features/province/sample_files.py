@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xlsxwriter
+
+from features.province.deliveries import write_workbook
 
 Row = dict[str, Any]
-SPREADSHEET_CREATED = datetime(2026, 11, 8)  # noqa: DTZ001 -- a file's own date, fixed so that its bytes are too
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,6 @@ def write_deliveries(
     return [path for _, path in sorted(paths, key=lambda pair: pair[0])]
 
 
-def feed_of(path: Path) -> str:
-    """Feed of a file that `write_deliveries` wrote.
-
-    >>> feed_of(Path("medical-2.csv"))
-    'medical'
-    """
-    return path.stem.rpartition("-")[0]
-
-
 def _parts(rows: list[Row], delivery: Delivery, delivered_on: date, rng: np.random.Generator) -> list[list[Row]]:
     """The feed's rows cut into files by time; the last one also repeats, corrects and errs."""
     cut = len(rows) * 2 // 3 if delivery.files == 2 else 0
@@ -138,17 +129,7 @@ def _write_parquet(path: Path, rows: list[Row], delivery: Delivery) -> None:
 
 def _write_xlsx(path: Path, rows: list[Row], delivery: Delivery) -> None:
     del delivery
-    book = xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd"})
-    book.set_properties({"created": SPREADSHEET_CREATED})
-    sheet = book.add_worksheet("核对结果")
-    sheet.write_row(0, 0, list(rows[0]))
-    for line, row in enumerate(rows, start=1):
-        for place, value in enumerate(row.values()):
-            if isinstance(value, date):
-                sheet.write_datetime(line, place, datetime(value.year, value.month, value.day))  # noqa: DTZ001
-            else:
-                sheet.write(line, place, value)
-    book.close()
+    write_workbook(path, "核对结果", rows)
 
 
 WRITERS: dict[str, Callable[[Path, list[Row], Delivery], None]] = {"parquet": _write_parquet, "xlsx": _write_xlsx}

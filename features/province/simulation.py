@@ -15,17 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from features.calendar import period_end, period_index, period_start
-from features.province.deliveries import Deliveries, Habit
+from features.calendar import period_end, period_start
+from features.province.deliveries import LAST_MONTH, Deliveries, Habit, received_on
 from features.province.departments.work import employer_numbers
 from features.province.geography import REGIONS, Geography, read_geography
 from features.province.observation import Observer
 from features.province.values import values
 from features.province.world import Province
 
-LAST_MONTH = period_index("month", date(2026, 10, 1))
-DELIVERED_ON = period_end("month", LAST_MONTH) + timedelta(days=8)
-"""The Sunday on which the last files arrived: the first as-of day that a list can be made for."""
 PROJECT = Path(__file__).with_name("project.yaml")
 BUCKET_HOUSEHOLDS, MOST_BUCKETS = 5_000, 96
 HISTORY_MONTHS = 2
@@ -106,7 +103,7 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     geography.write(folder / "areas.csv")
     _write_project(folder / PROJECT.name, households)
-    known_by = period_end("month", last) + timedelta(days=8)
+    known_by = received_on(last)
     cut = period_end("month", last - HISTORY_MONTHS)
     out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
     _standards(province, geography, out)

@@ -14,8 +14,8 @@ from features.engines.duckdb import engine
 from features.errors import NothingToDo, UsageError, did_you_mean
 from features.ingestion import ingest
 from features.project import Project, load_project
-from features.province.deliveries import feed_of
-from features.province.simulation import DELIVERED_ON, Simulated, simulate
+from features.province.deliveries import DELIVERED_ON, feed_of, source_of
+from features.province.simulation import Simulated, simulate
 from features.province.values import values
 from features.store import Store
 from models.registry import Registry
@@ -35,7 +35,7 @@ def simulate_deliveries(console: Console, out: Path, *, households: int, months:
         scenario=scenario,
         towns_invented=made.geography.invented,
         received_on=str(DELIVERED_ON),
-        deliveries=[{"feed": feed_of(file), "source": source_of(file)} for file in made.files],
+        deliveries=[{"feed": feed_of(file), "source": str(source_of(file))} for file in made.files],
     )
 
 
@@ -60,11 +60,6 @@ def _simulated(console: Console, folder: Path, *, households: int, months: int, 
             "No file of towns was found (ZHOUJI_DATA/divisions/gd_towns.csv); the towns are invented.",
         )
     return made
-
-
-def source_of(file: Path) -> str:
-    """What `zhouji ingest` is given for a file: its path, or the address of a database."""
-    return f"sqlite:///{file}" if file.suffix == ".sqlite" else str(file)
 
 
 def demo(console: Console, *, households: int, months: int, seed: int, scenario: str, serve: bool) -> None:
@@ -180,13 +175,11 @@ def take_in(console: Console, project: Project, files: list[Path]) -> dict[str, 
         for number, file in enumerate(files):
             report("入库 ingest", number, len(files))
             try:
-                receipt = ingest(_opened(file), project, console.settings, feed=feed_of(file), received_on=DELIVERED_ON)
+                receipt = ingest(
+                    source_of(file), project, console.settings, feed=feed_of(file), received_on=DELIVERED_ON
+                )
             except NothingToDo:
                 continue
             for fate in totals:
                 totals[fate] += getattr(receipt, fate)
     return totals
-
-
-def _opened(file: Path) -> str | Path:
-    return source_of(file) if file.suffix == ".sqlite" else file

@@ -20,9 +20,10 @@ from features.engines.duckdb import engine
 from features.errors import NothingToDo
 from features.ingestion import ingest
 from features.project import Project, load_project
+from features.province.deliveries import DELIVERED_ON, feed_of
 from features.province.people import GIVEN_FIRST, GIVEN_SECOND, SURNAMES
-from features.province.sample import DELIVERED_ON, write_sample
-from features.province.sample_files import DELIVERIES, feed_of
+from features.province.sample import write_sample
+from features.province.sample_files import DELIVERIES
 from features.settings import Home, Settings
 from features.store import Receipt, Store
 from models.registry import Registry

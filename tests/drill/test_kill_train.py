@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from features.province.sample import DELIVERED_ON
+from features.province.deliveries import DELIVERED_ON
 from tests.drill.kills import drill, phases
 from tests.drill.weekly import TRAIN, WARMTH, Weekly
 

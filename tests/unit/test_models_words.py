@@ -141,6 +141,18 @@ def test_indicators_of_one_topic_make_one_reason_and_the_weightiest_speaks() -> 
     assert silent.silent == ("c5", "c1")
 
 
+@pytest.mark.parametrize("family", ["context", "data_quality"])
+def test_seasons_and_the_age_of_data_are_no_reasons_even_beside_others_of_their_topic(family) -> None:
+    entries = (
+        dataclasses.replace(entry("bill", topic="medical"), family="expense"),
+        dataclasses.replace(entry("age", topic="medical"), family=family),
+        dataclasses.replace(entry("season", topic="season"), family=family),
+    )
+    found = explain(Schema(entries), np.ones(3), np.array([0.2, 0.6, 0.7]))
+    assert [(reason.indicator, reason.members) for reason in found.reasons] == [("bill", ("bill",))]
+    assert found.explained == pytest.approx(0.2 / 1.5)
+
+
 def test_a_missing_value_is_absent_late_or_not_reported_in_three_sentences() -> None:
     feeds = {"medical": {"zh": "医保结算", "en": "medical settlements"}}
     made = dataclasses.replace(entry("paid"), feeds=feeds)

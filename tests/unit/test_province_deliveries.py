@@ -17,10 +17,10 @@ from features.calendar import period_index
 from features.errors import DataError
 from features.project import load_project
 from features.province import persons, world
-from features.province.deliveries import LONGEST_SHEET, Deliveries, Habit, feed_of
+from features.province.deliveries import DELIVERED_ON, LONGEST_SHEET, Deliveries, Habit, feed_of
 from features.province.geography import REGIONS, read_geography
 from features.province.people import check_character
-from features.province.simulation import DELIVERED_ON, HABITS, simulate
+from features.province.simulation import HABITS, simulate
 from features.province.values import values
 
 PROVINCES = {"11", "12", "13", "14", "15", *map(str, range(21, 24)), *map(str, range(31, 38)), *map(str, range(41, 47)),

@@ -13,9 +13,10 @@ import pytest
 
 from features.divisions import area_tree
 from features.project import load_project
+from features.province.deliveries import feed_of
 from features.province.people import check_character, invent_identity
 from features.province.sample import TOWNS, WITHOUT_POWER, write_sample
-from features.province.sample_files import DELIVERIES, feed_of
+from features.province.sample_files import DELIVERIES
 from features.province.sample_world import live_month, settle
 
 IDENTITY_NUMBER = re.compile(r"(?<!\d)\d{17}[\dX]")

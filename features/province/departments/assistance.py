@@ -167,7 +167,6 @@ class Villages:
         """A visitor sees savings and help from kin in part, and errs a little about the month of an onset."""
         desk, v = self.desk, self.desk.values.visits
         chance = np.where(month.hardship & ~month.assisted, v.visible, v.base)
-        desk.rng.random(desk.n)
         rows = np.flatnonzero(desk.rng.random(desk.n) < chance)
         size = len(rows)
         day = desk.day(month.index, size)
