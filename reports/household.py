@@ -14,6 +14,9 @@ from features.strict import Words
 from reports.documents import Explanation, PeerLine, ReasonLine, Record, day_text, say
 from reports.rendering import render
 
+FEW_FEEDS = 8
+"""More feeds than these are folded on the page, but for those in trouble."""
+
 
 def per_100(probability: float) -> int:
     """Of 100 households like this, about so many.
@@ -252,6 +255,7 @@ def to_html(explanation: Explanation, language: str = "zh") -> str:
         low=low,
         high=high,
         base=None if x.base_rate is None else per_100(x.base_rate),
+        few_feeds=FEW_FEEDS,
         bars=x.level if x.level in ("red", "orange", "yellow") else "none",
         trend=points,
         trend_label=say("trend_label", language, numbers=numbers),
