@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, reduce
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from features.calendar import period_end, period_start
 from features.engines.duckdb import Engine
 from features.indicators.compilation import EXACT, chosen_where
-from features.indicators.definition import Filter, Series
+from features.indicators.definition import Expression, Filter, Series
 from features.indicators.plan import Plan, column_names
 from features.merging import merged
 from features.project import Project
@@ -87,6 +87,12 @@ class Batch:
     def write(self, expression: Any, file: Path) -> None:
         """A stage's result; read soon and once, so compressed lightly."""
         self.engine.write(expression, file, compression="lz4_raw")
+
+    def write_once(
+        self, stage: Any, inputs: Mapping[str, Any], make: Callable[[Mapping[str, Any]], Any], file: Path
+    ) -> None:
+        """A stage's result, whose statement serves all buckets (`Engine.statement`)."""
+        self.engine.copy(self.engine.statement((self.scratch, stage), inputs, make), file, compression="lz4_raw")
 
     def table(self, columns: Mapping[str, Sequence[Any]], schema: Mapping[str, pa.DataType]) -> Any:
         """A small table as a file of the scratch folder, so that the engine reads it like any other."""
@@ -190,13 +196,24 @@ def _write_parts(
         own = [series for series in plan.series if series.table == table_name]
         if table is None:
             continue
-        table = table.mutate(counted_on=record_date(table))
-        parts = {names[series] + suffix: part for series in own for suffix, part in _made(series, table).items()}
         stage = batch.scratch / f"partial-{bucket}-{number}.parquet"
-        made = table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts)
-        batch.write(_placed(batch, made, first), stage)
+        batch.write_once(
+            ("partial", table_name),
+            {"records": table},
+            lambda given, own=own: _part(batch, own, names, given, first),
+            stage,
+        )
         stages.append(stage)
     return stages
+
+
+def _part(
+    batch: Batch, own: Sequence[Series], names: Mapping[Expression, str], given: Mapping[str, Any], first: int
+) -> Any:
+    table = given["records"].mutate(counted_on=record_date(given["records"]))
+    parts = {names[series] + suffix: part for series in own for suffix, part in _made(series, table).items()}
+    made = table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts)
+    return _placed(batch, made, first)
 
 
 def _placed(batch: Batch, part: Any, first: int) -> Any:

@@ -26,8 +26,8 @@ from features.indicators.compilation import Windows, guarded, number, value
 from features.indicators.definition import Expression
 from features.indicators.plan import LATE_AFTER, Plan, column_names
 from features.indicators.structure import walk
-from features.links import named_records, with_elsewhere
-from features.lookups import looked_up
+from features.links import named_records, readings, with_elsewhere
+from features.lookups import looked_up, placed
 from features.peers import attribute_column, reported
 
 KEYS = ["household_id", "a"]
@@ -79,21 +79,48 @@ def write_days(
     file: Path,
 ) -> None:
     """Households of a bucket on all as-of days, as Parquet."""
-    periods = period_table(batch, clock, plan.reach)
     rows_file = file.with_suffix(".rows.parquet")
-    batch.write(_rows(batch, plan, clock, bucket, cells, periods, presence), rows_file)
-    rows = batch.engine.read_parquet([rows_file])
+    batch.write_once(
+        "rows",
+        {"household": read(batch, "household", bucket, {}), "cells": cells if presence is not None else None},
+        lambda given: _rows(batch, plan, clock, given, presence),
+        rows_file,
+    )
     names = leaf_names(plan)
-    whole = rows.join(_seasons(batch, plan, names), "a")
-    windows = _windows(batch, plan, clock, cells, periods, rows, names)
-    parts = [windows] if windows is not None else []
-    parts += [part for part in (_members(batch, plan, bucket, rows, names),) if part is not None]
-    parts += _dated(batch, plan, bucket, moved, rows, names)
-    parts += looked_up(batch, plan, rows, names)
-    for part in parts:
-        whole = whole.left_join(part, KEYS).drop("household_id_right", "a_right")
-    batch.write(_filled(plan, whole, names), file)
+    given = {"rows": [rows_file], "cells": cells if plan.windows else None, **_records(batch, plan, bucket, moved)}
+    given["looked_up"] = looked_up(batch, plan, batch.engine.read_parquet([rows_file]), names)
+    batch.write_once("days", given, lambda given: _whole(batch, plan, clock, given, names), file)
     rows_file.unlink()
+
+
+def _whole(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], names: Mapping[Expression, str]) -> Any:
+    """Rows with all their columns."""
+    rows = given["rows"]
+    whole = rows.join(_seasons(batch, plan, names), "a")
+    parts = [
+        _windows(batch, plan, clock, given, names),
+        _members(batch, plan, given, names),
+        *_dated(batch, plan, given, names),
+        placed(plan, rows, given.get("looked_up"), names),
+    ]
+    for part in parts:
+        if part is not None:
+            whole = whole.left_join(part, KEYS).drop("household_id_right", "a_right")
+    return _filled(plan, whole, names)
+
+
+def _records(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path]) -> dict[str, Any]:
+    """Records of a bucket by table, for members, events and holdings; `readings` are those that name something."""
+    found = {}
+    if any(isinstance(node, d.Members) for node in plan.household):
+        found["member"] = read(batch, "member", bucket, {})
+    dated = [node for node in plan.household if isinstance(node, d.Events | d.Holding)]
+    through = [node for node in dated if isinstance(node, d.Events) and node.through]
+    for name in dict.fromkeys(node.table for node in dated if node not in through):
+        found[name] = read(batch, name, bucket, moved)
+    if through:
+        found["readings"] = readings(batch, max(node.days for node in through), bucket, moved)
+    return found
 
 
 def leaf_names(plan: Plan) -> dict[Expression, str]:
@@ -127,13 +154,12 @@ def _never(node: Expression) -> int | None:
 # --- who is in the panel ------------------------------------------------------------------------------------------
 
 
-def _rows(
-    batch: Batch, plan: Plan, clock: Clock, bucket: int, cells: Any, periods: Any, presence: Expression | None
-) -> Any:
+def _rows(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], presence: Expression | None) -> Any:
     """Households of the population rule on each day, with the newest of their records that is known and valid."""
-    household = indexed(batch, read(batch, "household", bucket, {}))
+    household = indexed(batch, given["household"])
     days = day_table(batch)
     if presence is not None:
+        cells, periods = given["cells"], period_table(batch, clock, plan.reach)
         offset = _furthest(periods, clock, batch, presence, "o")
         near = periods.filter((offset >= 0) & (offset < batch.project.population.within))
         reported = cells.filter(cells[column_names(plan)[presence]].notnull())
@@ -214,11 +240,10 @@ def _attribute_tests(expressions: Sequence[Expression], table: Any) -> dict[Expr
     return found
 
 
-def _windows(
-    batch: Batch, plan: Plan, clock: Clock, cells: Any, periods: Any, rows: Any, names: Mapping[Expression, str]
-) -> Any:
+def _windows(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], names: Mapping[Expression, str]) -> Any:
     if not plan.windows:
         return None
+    rows, cells, periods = given["rows"], given["cells"], period_table(batch, clock, plan.reach)
     columns = period_columns(plan, cells)
     wanted = {expression: f"x{ix}" for ix, expression in enumerate(plan.windowed)}
     values = {name: _where_reported(e, columns, cells).cast("float64") for e, name in wanted.items()}
@@ -245,12 +270,11 @@ def _where_reported(expression: Expression, columns: Mapping[Expression, Any], c
 # --- members, events, holdings, seasons ---------------------------------------------------------------------------
 
 
-def _members(batch: Batch, plan: Plan, bucket: int, rows: Any, names: Mapping[Expression, str]) -> Any:
+def _members(batch: Batch, plan: Plan, given: Mapping[str, Any], names: Mapping[Expression, str]) -> Any:
     nodes = [node for node in plan.household if isinstance(node, d.Members)]
-    table = read(batch, "member", bucket, {}) if nodes else None
-    if table is None:
+    if not nodes or "member" not in given:
         return None
-    table = indexed(batch, table)
+    rows, table = given["rows"], indexed(batch, given["member"])
     days = day_table(batch)
     joined = table.join(days, [table.lo <= days.a, table.hi > days.a])
     present = {ago: _present(joined, ago) for ago in sorted({node.days_ago for node in nodes})}
@@ -290,22 +314,20 @@ def _age(table: Any) -> Any:
     return (table.day.year() * 12 + table.day.month() - months) // 12
 
 
-def _dated(
-    batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], rows: Any, names: Mapping[Expression, str]
-) -> list[Any]:
+def _dated(batch: Batch, plan: Plan, given: Mapping[str, Any], names: Mapping[Expression, str]) -> list[Any]:
+    rows = given["rows"]
     whole = [node for node in plan.household if isinstance(node, d.Events | d.Holding)]
     nodes = [node for node in whole if not (isinstance(node, d.Events) and node.through)]
     days, parts = day_table(batch), []
     for node in whole:
         if isinstance(node, d.Events) and node.through:
-            named = named_records(batch, node, bucket, moved, days, rows)
+            named = named_records(batch, node, given.get("readings"), days, rows)
             if named is not None:
                 parts.append(named.group_by(KEYS).agg(**{names[node]: _event(node, named)}))
     for name in dict.fromkeys(node.table for node in nodes):
-        table = read(batch, name, bucket, moved)
-        if table is None:
+        if name not in given:
             continue
-        table = indexed(batch, table)
+        table = indexed(batch, given[name])
         own = [node for node in nodes if node.table == name]
         joined = table.join(days, [table.lo <= days.a, table.hi > days.a]).semi_join(rows, KEYS)
         joined = _within_reach(joined, own)

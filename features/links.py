@@ -34,22 +34,22 @@ def with_elsewhere(batch: Batch, joined: Any, days: Any, present: Callable[[Any]
     return marked.mutate(elsewhere=marked.shared_person.notnull()).drop("shared_person", "shared_a")
 
 
-def named_records(
-    batch: Batch, node: d.Events, bucket: int, moved: dict[str, Path], days: Any, rows: Any
-) -> Any | None:
+def readings(batch: Batch, days: int, bucket: int, moved: dict[str, Path]) -> Any | None:
+    """Readings of a bucket's households that are less than so many days old on some as-of day; None without a feed."""
+    if "reading" not in moved and (path := move_facts(batch, "reading")):
+        moved["reading"] = path
+    return read(batch, "reading", bucket, moved, periods=(batch.days[0] - timedelta(days=days), FOREVER))
+
+
+def named_records(batch: Batch, node: d.Events, readings: Any | None, days: Any, rows: Any) -> Any | None:
     """Records of what a bucket's households name in their readings, once for each household and as-of day.
 
     A reading counts for a day where it is known and less than `node.days` old. None where no feed brings either.
     """
     column = str(node.through)
-    if not delivers(batch.project, node.table):
+    if readings is None or not delivers(batch.project, node.table):
         return None
-    if "reading" not in moved and (path := move_facts(batch, "reading")):
-        moved["reading"] = path
     earliest = batch.days[0] - timedelta(days=node.days)
-    readings = read(batch, "reading", bucket, moved, periods=(earliest, FOREVER))
-    if readings is None:
-        return None
     readings = readings.mutate(told_on=record_date(readings))
     readings = indexed(batch, readings.filter(readings[column].notnull() & (readings.told_on > earliest)))
     told = readings.select("household_id", "told_on", "lo", "hi", named=readings[column]).distinct()

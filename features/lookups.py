@@ -29,11 +29,11 @@ TABLES: dict[type[Expression], str] = {
 }
 
 
-def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, str]) -> list[Any]:
-    """One table of household, day and looked-up values; none where no definition needs one."""
+def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, str]) -> Any | None:
+    """Looked-up values by day, area and residence of a bucket's rows; None where no definition needs one."""
     nodes = [node for node in plan.household if type(node) in TABLES]
     if not nodes:
-        return []
+        return None
     tree = area_tree(batch.project)
     for table in {TABLES[type(node)] for node in nodes} - batch.dated.keys():
         batch.dated[table] = _records(batch, table)
@@ -47,10 +47,17 @@ def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, st
         for node in nodes:
             columns[names[node]].append(_answer(node, a, batch, chain, _text(residence)))
     schema = {"a": pa.int32(), "a_area": pa.string(), "a_residence": pa.string()}
-    lookup = batch.table(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})
+    return batch.table(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})
+
+
+def placed(plan: Plan, rows: Any, lookup: Any | None, names: Mapping[Expression, str]) -> Any | None:
+    """Looked-up values by household and day."""
+    if lookup is None:
+        return None
+    nodes = [node for node in plan.household if type(node) in TABLES]
     keyed = rows.select("household_id", "a", "a_area", home=ibis.coalesce(rows.a_residence, ""))
     joined = keyed.join(lookup, [keyed.a == lookup.a, keyed.a_area == lookup.a_area, keyed.home == lookup.a_residence])
-    return [joined.select("household_id", "a", *[names[node] for node in nodes])]
+    return joined.select("household_id", "a", *[names[node] for node in nodes])
 
 
 def _answer(node: Any, a: int, batch: Batch, chain: Sequence[str], residence: str | None) -> float | None:

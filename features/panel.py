@@ -44,7 +44,7 @@ from features.indicators.indicator import Indicator, definitions, set_hash
 from features.indicators.plan import Plan, plan
 from features.indicators.registry import indicators_of
 from features.membership import move_facts
-from features.peers import read_round, write_round
+from features.peers import round_files, write_round
 from features.project import Project
 from features.staging import staged_folder
 
@@ -290,9 +290,7 @@ class _Build:
 
     def _with_rounds(self, table: Any, rounds: Sequence[Path], bucket: int, keys: Sequence[str]) -> Any:
         for folder in rounds:
-            found = read_round(self.batch.engine, folder, bucket)
-            found = found.drop("bucket") if "bucket" in found.columns else found
-            table = table.left_join(found, list(keys)).drop(*[f"{key}_right" for key in keys])
+            table = _joined(table, self.batch.engine.read_parquet(round_files(folder, bucket)), keys)
         return table
 
     # --- peers of a day, and the indicators ---
@@ -325,18 +323,15 @@ class _Build:
 
     def _write(self, bucket: int) -> None:
         """The indicators of a bucket's households, one file for each as-of day."""
+        rounds = {
+            f"round_{n}": round_files(folder, bucket)
+            for n, folder in enumerate(self._day_rounds(len(self.plan.day_peers)))
+        }
+        given = {"days": [self._file("days", bucket)], **rounds}
         engine = self.batch.engine
-        table = engine.read_parquet([self._file("days", bucket)])
-        rounds = self._day_rounds(len(self.plan.day_peers))
-        table = self._with_rounds(table, rounds, bucket, ["household_id", "a"])
-        columns = self._day_columns(table)
-        spelt = dict(zip(self.columns, self.plan.definitions, strict=False))
-        values = {name: value(spelt[name], columns).cast("float64") for name in self.columns}
-        values |= {name: values[name].cast("int8") for name in self.states}
-        whole = table.select(
-            "household_id", "a", area_code=table.a_area, weight=table.a_weight.cast("float64"), **values
+        reader = engine.stream(
+            engine.statement((self.batch.scratch, "indicators"), given, self._indicators), BATCH_ROWS
         )
-        reader = engine.reader(whole.order_by("a", "household_id"), BATCH_ROWS)
         parts: list[pa.RecordBatch] = []
         done = 0
         for rows in reader:
@@ -351,6 +346,21 @@ class _Build:
             self._write_day(pa.Table.from_batches(parts, reader.schema), done, bucket)
             done, parts = done + 1, []
 
+    def _indicators(self, given: Mapping[str, Any]) -> Any:
+        """Every column of the panel, by day and household."""
+        table = given["days"]
+        for name, found in given.items():
+            if name != "days":
+                table = _joined(table, found, ["household_id", "a"])
+        columns = self._day_columns(table)
+        spelt = dict(zip(self.columns, self.plan.definitions, strict=False))
+        values = {name: value(spelt[name], columns).cast("float64") for name in self.columns}
+        values |= {name: values[name].cast("int8") for name in self.states}
+        whole = table.select(
+            "household_id", "a", area_code=table.a_area, weight=table.a_weight.cast("float64"), **values
+        )
+        return whole.order_by("a", "household_id")
+
     def _write_day(self, rows: pa.Table, a: int, bucket: int) -> None:
         day = self.batch.days[a]
         as_of = pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows)
@@ -358,6 +368,12 @@ class _Build:
         folder = self.staged / f"as_of={day}"
         folder.mkdir(exist_ok=True)
         pq.write_table(rows, folder / f"bucket={bucket:02d}.parquet", compression="zstd")
+
+
+def _joined(table: Any, found: Any, keys: Sequence[str]) -> Any:
+    """A table with the results of a round."""
+    found = found.drop("bucket") if "bucket" in found.columns else found
+    return table.left_join(found, list(keys)).drop(*[f"{key}_right" for key in keys])
 
 
 def _bounds(cells: Any) -> Any:

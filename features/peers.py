@@ -98,10 +98,9 @@ def _write_empty(engine: Engine, results: Any, folder: Path) -> None:
     engine.write(results.drop("bucket").limit(0), folder / EMPTY)
 
 
-def read_round(engine: Engine, folder: Path, bucket: int) -> Any:
-    """A bucket's results of a round."""
-    paths = sorted((folder / f"bucket={bucket}").glob("*.parquet"))
-    return engine.read_parquet(paths or [folder / EMPTY])
+def round_files(folder: Path, bucket: int) -> list[Path]:
+    """Files of a bucket's results of a round."""
+    return sorted((folder / f"bucket={bucket}").glob("*.parquet")) or [folder / EMPTY]
 
 
 def _narrow(

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ class Engine:
     con: Any
     scratch: Path
     _compiled: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)
+    _statements: dict[Any, str] = field(default_factory=dict, repr=False, compare=False)
 
     def read_parquet(self, paths: Sequence[Path]) -> ibis.Table:
         """The rows of Parquet files as one table; hive partitions are not added as columns."""
@@ -54,12 +55,46 @@ class Engine:
 
     def reader(self, expression: Any, rows: int) -> pa.RecordBatchReader:
         """Run an expression and hand over its rows in their order, so many at once; streaming."""
-        return self.con.con.sql(self._query(expression)).to_arrow_reader(rows)
+        return self.stream(self._query(expression), rows)
+
+    def stream(self, query: str, rows: int) -> pa.RecordBatchReader:
+        """Run a query and hand over its rows in their order, so many at once."""
+        return self.con.con.sql(query).to_arrow_reader(rows)
 
     def write(self, expression: Any, file: Path, *, compression: str = "zstd") -> None:
         """Run an expression into one Parquet file, streaming."""
+        self.copy(self._query(expression), file, compression=compression)
+
+    def copy(self, query: str, file: Path, *, compression: str = "zstd") -> None:
+        """Run a query into one Parquet file, streaming."""
         target = str(file).replace("'", "''")
-        self.sql(f"COPY ({self._query(expression)}) TO '{target}' (FORMAT parquet, COMPRESSION {compression})")
+        self.sql(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION {compression})")
+
+    def statement(self, stage: Any, inputs: Mapping[str, Any], make: Callable[[Mapping[str, Any]], Any]) -> str:
+        """SQL of what `make` says of named inputs, asked once a stage; then only what the names stand for changes.
+
+        A stage of the panel is the same for every bucket, and building and compiling its expression takes longer than
+        running it over a few thousand households.
+
+        Args:
+            stage: what tells this statement from every other, besides which inputs there are.
+            inputs: expressions, or paths of Parquet files, by name; None for one that is not there.
+            make: an expression over the tables that stand for the inputs, by the same names.
+        """
+        given = {name: source for name, source in inputs.items() if source is not None}
+        key = (stage, tuple(sorted(given)))
+        views = {name: f"given_{name}" for name in given}
+        for name, source in given.items():
+            self.sql(f"CREATE OR REPLACE TEMP VIEW {views[name]} AS {self._source(source)}")
+        if key not in self._statements:
+            self._statements[key] = self._query(make({name: self.con.table(view) for name, view in views.items()}))
+        return self._statements[key]
+
+    def _source(self, source: Any) -> str:
+        if isinstance(source, list):
+            paths = ", ".join("'" + str(path).replace("'", "''") + "'" for path in source)
+            return f"SELECT * FROM read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
+        return self._query(source)
 
     def _query(self, expression: Any) -> str:
         """The expression's SQL. Buckets ask the same of other files, so it is compiled once for all of them."""
