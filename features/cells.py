@@ -25,7 +25,7 @@ from features.engines.duckdb import Engine
 from features.indicators.compilation import EXACT, chosen_where
 from features.indicators.definition import Expression, Filter, Series
 from features.indicators.plan import Plan, column_names
-from features.merging import merged
+from features.merging import write_merged
 from features.project import Project
 
 DATES = ("period_end", "event_date", "action_date", "finding_date", "valid_from", "found_on", "sent_on")
@@ -61,10 +61,21 @@ class Batch:
     days: tuple[date, ...]
     engine: Engine
     scratch: Path
+    statements: str = ""
+    """What the statements of its stages are a function of; batches that share it share them."""
+
+    def __post_init__(self) -> None:
+        """The small tables that every batch has stand for this batch from now on."""
+        _ = self.places, self.span
 
     def index(self, day: date) -> int:
         """Index of the first as-of day that is not before `day`; the number of days where there is none."""
         return bisect_left(self.days, day)
+
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """Small tables by name."""
+        return {}
 
     @cached_property
     def places(self) -> Any:
@@ -72,7 +83,13 @@ class Batch:
         span = (self.days[-1] - self.days[0]).days
         days = [self.days[0] + timedelta(days=number + 1) for number in range(span)]
         columns = {"day": days, "place": [self.index(day) for day in days]}
-        return self.table(columns, {"day": pa.date32(), "place": pa.int32()})
+        return self.table("places", columns, {"day": pa.date32(), "place": pa.int32()})
+
+    @cached_property
+    def span(self) -> Any:
+        """One row: the first as-of day, the last, and how many there are."""
+        columns = {"opens": [self.days[0]], "closes": [self.days[-1]], "beyond": [len(self.days)]}
+        return self.table("span", columns, {"opens": pa.date32(), "closes": pa.date32(), "beyond": pa.int32()})
 
     @cached_property
     def dated(self) -> dict[str, Any]:
@@ -92,14 +109,25 @@ class Batch:
         self, stage: Any, inputs: Mapping[str, Any], make: Callable[[Mapping[str, Any]], Any], file: Path
     ) -> None:
         """A stage's result, whose statement serves all buckets (`Engine.statement`)."""
-        self.engine.copy(self.engine.statement((self.scratch, stage), inputs, make), file, compression="lz4_raw")
+        self.engine.copy(self.statement(stage, inputs, make), file, compression="lz4_raw")
 
-    def table(self, columns: Mapping[str, Sequence[Any]], schema: Mapping[str, pa.DataType]) -> Any:
+    def statement(self, stage: Any, inputs: Mapping[str, Any], make: Callable[[Mapping[str, Any]], Any]) -> str:
+        """A stage's statement; `make` may use the batch's small tables, and no other number or path of this batch."""
+        return self.engine.statement((self.statements or self.scratch, stage), inputs, make)
+
+    def table(self, name: str, columns: Mapping[str, Sequence[Any]], schema: Mapping[str, pa.DataType]) -> Any:
+        """A small table of the batch, made once, that statements know by its name."""
+        if name not in self.named:
+            file = self.small(columns, schema)
+            self.named[name] = self.engine.view(f"small_{name}", [file])
+        return self.named[name]
+
+    def small(self, columns: Mapping[str, Sequence[Any]], schema: Mapping[str, pa.DataType]) -> Path:
         """A small table as a file of the scratch folder, so that the engine reads it like any other."""
         file = self.scratch / f"small-{uuid.uuid4().hex}.parquet"
         arrays = [pa.array(columns[name], kind) for name, kind in schema.items()]
         pq.write_table(pa.table(arrays, names=list(schema)), file)
-        return self.engine.read_parquet([file])
+        return file
 
 
 def delivers(project: Project, table: str, *, by_person: bool = False) -> list[str]:
@@ -158,15 +186,14 @@ def read(
 
 def indexed(batch: Batch, table: Any) -> Any:
     """known_from and known_to as indexes of as-of days: `lo` and `hi`; what is seen on no day is dropped."""
-    between, beyond = batch.places, len(batch.days)
-    first, last = (ibis.literal(day) for day in (batch.days[0], batch.days[-1]))
+    between, table = batch.places, table.cross_join(batch.span)
     for name, day in (("lo", "known_from"), ("hi", "known_to")):
         place = between.select(**{f"{name}_day": "day", f"{name}_place": "place"})
         joined = table.left_join(place, table[day] == place[f"{name}_day"])
-        outside = ibis.cases((joined[day] <= first, 0), (joined[day] > last, beyond))
+        outside = ibis.cases((joined[day] <= joined.opens, 0), (joined[day] > joined.closes, joined.beyond))
         table = joined.mutate(**{name: ibis.coalesce(joined[f"{name}_place"], outside).cast("int32")})
         table = table.drop(f"{name}_day", f"{name}_place")
-    return table.filter(table.lo < table.hi)
+    return table.filter(table.lo < table.hi).drop("opens", "closes", "beyond")
 
 
 # --- from records to cells ----------------------------------------------------------------------------------------
@@ -174,23 +201,23 @@ def indexed(batch: Batch, table: Any) -> Any:
 
 def write_cells(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], first: int, file: Path) -> None:
     """Cells of a bucket's households from period `first` on, as Parquet: household_id, p, lo, hi, series, attributes."""
+    batch.table("earliest", {"earliest": [first]}, {"earliest": pa.int32()})
     span = (
         period_start(batch.project.calendar.grain, first),
         max(period_end("month", day.year * 12 + day.month) for day in batch.days),
     )
-    stages = _write_parts(batch, plan, bucket, moved, span, first)
-    parts = [batch.engine.read_parquet([stage]) for stage in stages]
-    batch.write(merged(batch, plan, parts, _told(batch, plan, bucket)), file)
-    for stage in stages:
-        stage.unlink()
+    parts = _write_parts(batch, plan, bucket, moved, span)
+    write_merged(batch, plan, parts, _told(batch, plan, bucket), file)
+    for part in parts.values():
+        part.unlink()
 
 
 def _write_parts(
-    batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], span: tuple[date, date], first: int
-) -> list[Path]:
+    batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path], span: tuple[date, date]
+) -> dict[str, Path]:
     """One GROUP BY pass over each table: mergeable parts of its series by household, day and knowledge."""
     names = column_names(plan)
-    stages = []
+    stages = {}
     for number, table_name in enumerate(dict.fromkeys(series.table for series in plan.series)):
         table = read(batch, table_name, bucket, moved, periods=span)
         own = [series for series in plan.series if series.table == table_name]
@@ -200,28 +227,27 @@ def _write_parts(
         batch.write_once(
             ("partial", table_name),
             {"records": table},
-            lambda given, own=own: _part(batch, own, names, given, first),
+            lambda given, own=own: _part(batch, own, names, given),
             stage,
         )
-        stages.append(stage)
+        stages[f"part_{table_name}"] = stage
     return stages
 
 
-def _part(
-    batch: Batch, own: Sequence[Series], names: Mapping[Expression, str], given: Mapping[str, Any], first: int
-) -> Any:
+def _part(batch: Batch, own: Sequence[Series], names: Mapping[Expression, str], given: Mapping[str, Any]) -> Any:
     table = given["records"].mutate(counted_on=record_date(given["records"]))
     parts = {names[series] + suffix: part for series in own for suffix, part in _made(series, table).items()}
     made = table.group_by("household_id", "counted_on", "known_from", "known_to").agg(**parts)
-    return _placed(batch, made, first)
+    return _placed(batch, made)
 
 
-def _placed(batch: Batch, part: Any, first: int) -> Any:
+def _placed(batch: Batch, part: Any) -> Any:
     """A table's parts with period, span of as-of days, and an order for what is newest."""
     cells = indexed(batch, part)
     order = days_since_1970(cells.counted_on) * 1_000_000 + days_since_1970(cells.known_from)
     cells = cells.mutate(p=period_of(batch, cells.counted_on), order=order)
-    return cells.filter(cells.p >= first).drop("counted_on", "known_from", "known_to")
+    cells = cells.cross_join(batch.named["earliest"])
+    return cells.filter(cells.p >= cells.earliest).drop("counted_on", "known_from", "known_to", "earliest")
 
 
 def _made(series: Series, table: Any) -> dict[str, Any]:

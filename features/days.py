@@ -19,14 +19,14 @@ import pyarrow as pa
 from features.anchors import feeds_of
 from features.calendar import FOREVER, period_index
 from features.calendar_china import weeks_from_spring_festival
-from features.cells import ATTRIBUTES, Batch, indexed, matches, read
+from features.cells import ATTRIBUTES, Batch, delivers, indexed, matches, read
 from features.divisions import area_tree
 from features.indicators import definition as d
 from features.indicators.compilation import Windows, guarded, number, value
 from features.indicators.definition import Expression
 from features.indicators.plan import LATE_AFTER, Plan, column_names
 from features.indicators.structure import walk
-from features.links import named_records, readings, with_elsewhere
+from features.links import members_elsewhere, named_records, readings, with_elsewhere
 from features.lookups import looked_up, placed
 from features.peers import attribute_column, reported
 
@@ -48,7 +48,7 @@ class Clock:
 
 def day_table(batch: Batch) -> Any:
     """As-of days with their indexes."""
-    return batch.table({"a": range(len(batch.days)), "day": batch.days}, {"a": pa.int32(), "day": pa.date32()})
+    return batch.table("days", {"a": range(len(batch.days)), "day": batch.days}, {"a": pa.int32(), "day": pa.date32()})
 
 
 def period_table(batch: Batch, clock: Clock, reach: int) -> Any:
@@ -65,7 +65,7 @@ def period_table(batch: Batch, clock: Clock, reach: int) -> Any:
     feeds = range(len(clock.feeds))
     names = ["a", "p", "o_none", "e_none", *[f"o_{ix}" for ix in feeds], *[f"e_{ix}" for ix in feeds]]
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    return batch.table(columns, dict.fromkeys(names, pa.int32()))
+    return batch.table("periods", columns, dict.fromkeys(names, pa.int32()))
 
 
 def write_days(
@@ -79,6 +79,8 @@ def write_days(
     file: Path,
 ) -> None:
     """Households of a bucket on all as-of days, as Parquet."""
+    names = leaf_names(plan)
+    make_small_tables(batch, plan, clock, names)
     rows_file = file.with_suffix(".rows.parquet")
     batch.write_once(
         "rows",
@@ -86,11 +88,20 @@ def write_days(
         lambda given: _rows(batch, plan, clock, given, presence),
         rows_file,
     )
-    names = leaf_names(plan)
     given = {"rows": [rows_file], "cells": cells if plan.windows else None, **_records(batch, plan, bucket, moved)}
-    given["looked_up"] = looked_up(batch, plan, batch.engine.read_parquet([rows_file]), names)
+    if any(isinstance(node, d.Members) and node.elsewhere for node in plan.household):
+        given["elsewhere"] = [members_elsewhere(batch, lambda table: _present(table, 0))]
+    given["looked_up"] = looked_up(batch, plan, rows_file, names)
     batch.write_once("days", given, lambda given: _whole(batch, plan, clock, given, names), file)
     rows_file.unlink()
+
+
+def make_small_tables(batch: Batch, plan: Plan, clock: Clock, names: Mapping[Expression, str]) -> None:
+    """The batch's own small tables, which the statements of all batches know by their names."""
+    day_table(batch)
+    period_table(batch, clock, plan.reach)
+    _seasons(batch, plan, names)
+    area_table(batch, plan.attributes)
 
 
 def _whole(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], names: Mapping[Expression, str]) -> Any:
@@ -120,6 +131,8 @@ def _records(batch: Batch, plan: Plan, bucket: int, moved: dict[str, Path]) -> d
         found[name] = read(batch, name, bucket, moved)
     if through:
         found["readings"] = readings(batch, max(node.days for node in through), bucket, moved)
+        for name in dict.fromkeys(node.table for node in through if delivers(batch.project, node.table)):
+            found[f"all_{name}"] = batch.store.as_known_on(batch.days, name, batch.engine, subject="all")
     return found
 
 
@@ -181,15 +194,25 @@ def _rows(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], pres
 
 def with_areas(batch: Batch, table: Any, attributes: Sequence[str]) -> Any:
     """Adds the containing areas that peers are grouped by: `area:county` and the like."""
+    lookup = area_table(batch, attributes)
+    if lookup is None:
+        return table
+    joined = table.left_join(lookup, table.a_area == lookup.area_of)
+    return joined.drop("area_of")
+
+
+def area_table(batch: Batch, attributes: Sequence[str]) -> Any:
+    """Every area with the containing areas of these levels; None where none is asked for."""
     levels = [name.partition(":")[2] for name in attributes if name.startswith("area:")]
     if not levels:
-        return table
+        return None
     tree = area_tree(batch.project)
     rows = [(code, *[tree.at_level(code, _level(batch, level)) for level in levels]) for code in sorted(tree.areas)]
     columns = ["area_of", *[attribute_column(f"area:{level}") for level in levels]]
-    lookup = batch.table(dict(zip(columns, zip(*rows, strict=True), strict=True)), dict.fromkeys(columns, pa.string()))
-    joined = table.left_join(lookup, table.a_area == lookup.area_of)
-    return joined.drop("area_of")
+    named = f"areas_{'_'.join(levels)}"
+    return batch.table(
+        named, dict(zip(columns, zip(*rows, strict=True), strict=True)), dict.fromkeys(columns, pa.string())
+    )
 
 
 def _level(batch: Batch, level: str) -> str:
@@ -280,7 +303,7 @@ def _members(batch: Batch, plan: Plan, given: Mapping[str, Any], names: Mapping[
     present = {ago: _present(joined, ago) for ago in sorted({node.days_ago for node in nodes})}
     joined = joined.filter(reduce(lambda a, b: a | b, present.values())).semi_join(rows, KEYS)
     if any(node.elsewhere for node in nodes):
-        joined = with_elsewhere(batch, joined, days, lambda table: _present(table, 0))
+        joined = with_elsewhere(joined, given["elsewhere"])
     found = {}
     for node in nodes:
         there = _present(joined, node.days_ago)
@@ -321,7 +344,7 @@ def _dated(batch: Batch, plan: Plan, given: Mapping[str, Any], names: Mapping[Ex
     days, parts = day_table(batch), []
     for node in whole:
         if isinstance(node, d.Events) and node.through:
-            named = named_records(batch, node, given.get("readings"), days, rows)
+            named = named_records(batch, node, given, days, rows)
             if named is not None:
                 parts.append(named.group_by(KEYS).agg(**{names[node]: _event(node, named)}))
     for name in dict.fromkeys(node.table for node in nodes):
@@ -413,4 +436,4 @@ def _seasons(batch: Batch, plan: Plan, names: Mapping[Expression, str]) -> Any:
     for node in plan.household:
         if isinstance(node, d.Season):
             columns[names[node]] = [_SEASONS[node.which](day) for day in batch.days]
-    return batch.table(columns, {name: pa.int32() if name == "a" else pa.float64() for name in columns})
+    return batch.table("seasons", columns, {name: pa.int32() if name == "a" else pa.float64() for name in columns})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -29,7 +30,7 @@ TABLES: dict[type[Expression], str] = {
 }
 
 
-def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, str]) -> Any | None:
+def looked_up(batch: Batch, plan: Plan, rows: Path, names: Mapping[Expression, str]) -> list[Path] | None:
     """Looked-up values by day, area and residence of a bucket's rows; None where no definition needs one."""
     nodes = [node for node in plan.household if type(node) in TABLES]
     if not nodes:
@@ -37,9 +38,10 @@ def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, st
     tree = area_tree(batch.project)
     for table in {TABLES[type(node)] for node in nodes} - batch.dated.keys():
         batch.dated[table] = _records(batch, table)
-    places = batch.engine.frame(rows.select("a", "a_area", "a_residence").distinct())
+    found = batch.statement("places", {"rows": [rows]}, lambda given: _places(given["rows"]))
+    places = batch.engine.rows(found)
     columns: dict[str, list[Any]] = {"a": [], "a_area": [], "a_residence": [], **{names[node]: [] for node in nodes}}
-    for a, area, residence in places.sort_values(["a", "a_area", "a_residence"]).itertuples(index=False, name=None):
+    for a, area, residence in places:
         columns["a"].append(a)
         columns["a_area"].append(_text(area))
         columns["a_residence"].append(_text(residence) or "")
@@ -47,7 +49,11 @@ def looked_up(batch: Batch, plan: Plan, rows: Any, names: Mapping[Expression, st
         for node in nodes:
             columns[names[node]].append(_answer(node, a, batch, chain, _text(residence)))
     schema = {"a": pa.int32(), "a_area": pa.string(), "a_residence": pa.string()}
-    return batch.table(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})
+    return [batch.small(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})]
+
+
+def _places(rows: Any) -> Any:
+    return rows.select("a", "a_area", "a_residence").distinct().order_by("a", "a_area", "a_residence")
 
 
 def placed(plan: Plan, rows: Any, lookup: Any | None, names: Mapping[Expression, str]) -> Any | None:

@@ -7,9 +7,9 @@ give the same cells; the first takes a tenth of the time.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -25,29 +25,44 @@ KEYS = ["household_id", "p"]
 TOLD_DIGITS = 18
 
 
-def merged(batch: Batch, plan: Plan, parts: Sequence[Any], told: Any, *, steady: bool | None = None) -> Any:
+def write_merged(
+    batch: Batch, plan: Plan, parts: Mapping[str, Path], told: Any, file: Path, *, steady: bool | None = None
+) -> None:
     """Cells of one bucket. `steady` forces one of the ways; by default the data decide."""
-    parts = parts or [_nothing(batch, plan, column_names(plan))]
-    reported = _kept(batch, _union([part.select(*KEYS, "lo", "hi") for part in parts]).distinct())
+    parts = parts or {"part_nothing": _nothing(batch, plan, column_names(plan))}
+    kept = file.with_suffix(".reported.parquet")
+    files: dict[str, Any] = {name: [part] for name, part in parts.items()}
+    batch.write_once("reported", files, _reported, kept)
+    given = {**files, "reported": [kept], "told": told}
     if steady is None:
-        steady = _steady(batch, plan, parts, reported, told)
-    if steady:
-        return _joined(batch, plan, parts, reported, told)
-    return _grouped(plan, parts, reported, told)
+        steady = _steady(batch, plan, given)
+    if not steady:
+        batch.write_once("grouped", given, lambda given: _grouped(plan, given), file)
+    elif not plan.lags:
+        batch.write_once("joined", given, lambda given: _with_told(_joined(plan, given), given), file)
+    else:
+        now = file.with_suffix(".now.parquet")
+        batch.write_once("joined", given, lambda given: _joined(plan, given), now)
+        lagged = {"now": [now], "reported": [kept], "told": told}
+        batch.write_once("lagged", lagged, lambda given: _with_told(_lagged(plan, given["now"]), given), file)
+        now.unlink()
+    kept.unlink()
 
 
-def _kept(batch: Batch, table: Any) -> Any:
-    """A table that is used more than once, written once."""
-    file = batch.scratch / f"kept-{uuid.uuid4().hex}.parquet"
-    batch.write(table, file)
-    return batch.engine.read_parquet([file])
+def _parts(given: Mapping[str, Any]) -> list[Any]:
+    return [table for name, table in given.items() if name.startswith("part_")]
 
 
-def _nothing(batch: Batch, plan: Plan, names: dict[Expression, str]) -> Any:
+def _reported(given: Mapping[str, Any]) -> Any:
+    """Which periods a household reported, and on which days that was known."""
+    return _union([part.select(*KEYS, "lo", "hi") for part in _parts(given)]).distinct()
+
+
+def _nothing(batch: Batch, plan: Plan, names: dict[Expression, str]) -> Path:
     schema = {"household_id": pa.string(), "p": pa.int32(), "lo": pa.int32(), "hi": pa.int32(), "order": pa.int64()}
     schema |= {names[series]: pa.float64() for series in plan.series}
     schema |= {f"{names[series]}_n": pa.int64() for series in plan.series if series.aggregate == "mean"}
-    return batch.table({name: [] for name in schema}, schema)
+    return batch.small({name: [] for name in schema}, schema)
 
 
 def _union(tables: Sequence[Any]) -> Any:
@@ -72,8 +87,14 @@ def _own(series: Series, table: Any, name: str) -> Any:
 # --- joined -------------------------------------------------------------------------------------------------------
 
 
-def _steady(batch: Batch, plan: Plan, parts: Sequence[Any], reported: Any, told: Any) -> bool:
+def _steady(batch: Batch, plan: Plan, given: Mapping[str, Any]) -> bool:
     """Whether nothing about any household and period changes after it is first known."""
+    return len(batch.engine.rows(batch.statement("changes", given, lambda given: _changes(plan, given)))) == 0
+
+
+def _changes(plan: Plan, given: Mapping[str, Any]) -> Any:
+    """A row where something changes."""
+    parts, reported, told = _parts(given), given["reported"], given.get("told")
     spans = _union([part.select(*KEYS, "lo", "hi", part=ibis.literal(ix, "int8")) for ix, part in enumerate(parts)])
     one = spans.group_by(KEYS).agg(
         steady=(spans.lo.min() == spans.lo.max())
@@ -89,13 +110,13 @@ def _steady(batch: Batch, plan: Plan, parts: Sequence[Any], reported: Any, told:
         said = _candidates(reported, told)
         apart = (said.told_hi <= said.lo) | (said.told_lo >= said.hi)
         checks.append(said.select(steady=apart | ((said.told_lo <= said.lo) & (said.told_hi >= said.hi))))
-    failures = _union([check.filter(~check.steady).select("steady") for check in checks]).limit(1)
-    return len(batch.engine.frame(failures)) == 0
+    return _union([check.filter(~check.steady).select("steady") for check in checks]).limit(1)
 
 
-def _joined(batch: Batch, plan: Plan, parts: Sequence[Any], reported: Any, told: Any) -> Any:
-    names = column_names(plan)
-    cells = reported
+def _joined(plan: Plan, given: Mapping[str, Any]) -> Any:
+    """The parts of a household and period side by side."""
+    parts, names = _parts(given), column_names(plan)
+    cells = given["reported"]
     found = {column for part in parts for column in part.columns}
     for part in parts:
         cells = cells.left_join(part.drop("lo", "hi", "order"), KEYS).drop(*[f"{key}_right" for key in KEYS])
@@ -103,14 +124,24 @@ def _joined(batch: Batch, plan: Plan, parts: Sequence[Any], reported: Any, told:
         names[series]: _own(series, cells, names[series]) if names[series] in found else ibis.null("float64")
         for series in plan.series
     }
-    cells = cells.select(*KEYS, "lo", "hi", **own)
-    now = cells = _kept(batch, cells) if plan.lags else cells
+    return cells.select(*KEYS, "lo", "hi", **own)
+
+
+def _lagged(plan: Plan, now: Any) -> Any:
+    """Cells with what stood there some periods earlier."""
+    names, cells = column_names(plan), now
     for lag in plan.lags:
         earlier = now.select("household_id", p=(now.p + lag.periods).cast("int32"), was=now[names[lag.series]])
         cells = cells.left_join(earlier, KEYS).drop(*[f"{key}_right" for key in KEYS]).rename({names[lag]: "was"})
-    if told is None:
+    return cells
+
+
+def _with_told(cells: Any, given: Mapping[str, Any]) -> Any:
+    """Cells with what the household table says about their period."""
+    if "told" not in given:
         return cells
-    said = _candidates(reported, told)
+    told = given["told"]
+    said = _candidates(given["reported"], told)
     said = said.filter((said.told_lo <= said.lo) & (said.told_hi >= said.hi))
     attributes = [column for column in told.columns if column.startswith("a_")]
     newest = said.group_by(KEYS).agg(**{name: said[name].max().substr(TOLD_DIGITS) for name in attributes})
@@ -120,12 +151,12 @@ def _joined(batch: Batch, plan: Plan, parts: Sequence[Any], reported: Any, told:
 # --- cut and grouped ----------------------------------------------------------------------------------------------
 
 
-def _grouped(plan: Plan, parts: Sequence[Any], reported: Any, told: Any) -> Any:
+def _grouped(plan: Plan, given: Mapping[str, Any]) -> Any:
     names = column_names(plan)
-    cells = _aligned(parts)
+    cells = _aligned(_parts(given))
     cells = _shifted(cells, plan.lags, names)
-    if told is not None:
-        said = _candidates(reported, told)
+    if "told" in given:
+        said = _candidates(given["reported"], given["told"])
         said = said.drop("lo", "hi", "since", "until").rename(lo="told_lo", hi="told_hi")
         cells = _aligned([cells, said.distinct()])
     cells = _cut(cells)

@@ -141,7 +141,7 @@ def build(
         scratch = engine.scratch / f"panel-{uuid.uuid4().hex}"
         scratch.mkdir(parents=True)
         try:
-            batch = Batch(project, store, ordered, engine, scratch)
+            batch = Batch(project, store, ordered, engine, scratch, _statements(project, chosen))
             feeds = _Build(batch, chosen, staged, progress or (lambda *_: None)).run()
             _write_manifest(staged, project, store, ordered, chosen, feeds)
         finally:
@@ -161,6 +161,12 @@ def digest(project: Project, store: History, days: Sequence[date], indicators: S
         ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _statements(project: Project, indicators: Sequence[Indicator]) -> str:
+    """What the statements of a panel's stages are a function of."""
+    content = project.model_dump(mode="json", include={"calendar", "store", "areas", "feeds", "population"})
+    return hashlib.sha256(json.dumps([set_hash(indicators), content], sort_keys=True).encode()).hexdigest()
 
 
 def _home(store: History) -> Path:
@@ -249,7 +255,7 @@ class _Build:
         files = [self._file("cells", bucket) for bucket in self.buckets]
         spans = _spans(engine.frame(_bounds(engine.read_parquet(files))), self.plan.pooled, len(self.batch.days))
         columns = dict(zip(("p", "first", "after"), zip(*spans, strict=True), strict=True))
-        lookup = self.batch.table(columns, dict.fromkeys(columns, pa.int32()))
+        lookup = self.batch.table("spans", columns, dict.fromkeys(columns, pa.int32()))
         for bucket in self.buckets:
             cells = engine.read_parquet([self._file("cells", bucket)])
             joined = cells.join(lookup, "p")
@@ -263,10 +269,18 @@ class _Build:
         for number, nodes in enumerate(self.plan.period_peers):
             self.progress("peers", number, len(self.plan.period_peers))
             table = self._all("cut", self._period_rounds(number), ["household_id", "p", "lo"])
-            columns = period_columns(self.plan, table)
             identity = ["bucket", "household_id", "p", "lo"]
             folder = self.batch.scratch / f"period-round-{number}"
-            write_round(engine, table, nodes, columns, ["p", "lo"], identity, names, folder)
+            write_round(
+                self.batch,
+                table,
+                nodes,
+                lambda table: period_columns(self.plan, table),
+                ["p", "lo"],
+                identity,
+                names,
+                folder,
+            )
 
     def _period_rounds(self, until: int) -> list[Path]:
         return [self.batch.scratch / f"period-round-{number}" for number in range(until)]
@@ -311,10 +325,10 @@ class _Build:
             table = self._all("days", self._day_rounds(number), ["household_id", "a"])
             folder = self.batch.scratch / f"day-round-{number}"
             write_round(
-                self.batch.engine,
+                self.batch,
                 table,
                 nodes,
-                self._day_columns(table),
+                self._day_columns,
                 ["a"],
                 ["bucket", "household_id", "a"],
                 self._peer_names(),
@@ -329,9 +343,7 @@ class _Build:
         }
         given = {"days": [self._file("days", bucket)], **rounds}
         engine = self.batch.engine
-        reader = engine.stream(
-            engine.statement((self.batch.scratch, "indicators"), given, self._indicators), BATCH_ROWS
-        )
+        reader = engine.stream(self.batch.statement("indicators", given, self._indicators), BATCH_ROWS)
         parts: list[pa.RecordBatch] = []
         done = 0
         for rows in reader:

@@ -6,10 +6,10 @@ and span of days, or the as-of day), and its output one file per bucket with the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 
@@ -18,6 +18,9 @@ from features.indicators import definition as d
 from features.indicators.compilation import EXACT, guarded, value
 from features.indicators.definition import Attribute, Expression
 from features.indicators.structure import level, walk
+
+if TYPE_CHECKING:
+    from features.cells import Batch
 
 CHUNK_ROWS = 3_000_000
 """Rows whose ranks are made at once; groups never cross an as-of day or a period, so any cut between them is right."""
@@ -48,10 +51,10 @@ def attribute_column(name: str) -> str:
 
 
 def write_round(
-    engine: Engine,
+    batch: Batch,
     table: Any,
     nodes: Sequence[Expression],
-    columns: Mapping[Expression, Any],
+    columns: Callable[[Any], Mapping[Expression, Any]],
     base: Sequence[str],
     identity: Sequence[str],
     names: Mapping[Expression, str],
@@ -60,24 +63,36 @@ def write_round(
     """Computes `nodes` over `table` and writes them by bucket: identity columns and one column per node.
 
     Args:
+        columns: expressions of the table's columns, by what they stand for.
         base: columns that delimit groups in any case; the first one is what chunks are cut by.
         identity: columns that identify a row, `bucket` first.
     """
     folder.mkdir()
-    narrow = _narrow(table, nodes, columns, base, identity)
+    engine, named = batch.engine, folder.name
     stage = folder.with_suffix(".parquet")
-    engine.write(narrow, stage, compression="lz4_raw")
+    batch.write_once(
+        (named, "narrow"),
+        {"table": table},
+        lambda given: _narrow(given["table"], nodes, columns(given["table"]), base, identity),
+        stage,
+    )
+    sums = {}
+    for ix, node in enumerate(nodes):
+        if isinstance(node, d.PeerMean):
+            sums[f"sums_{ix}"] = [folder.with_name(f"{named}-{ix}.parquet")]
+            batch.write_once(
+                (named, "sums", ix),
+                {"narrow": [stage]},
+                lambda given, ix=ix, node=node: _sums(given["narrow"], ix, node, base),  # type: ignore[misc]
+                sums[f"sums_{ix}"][0],
+            )
     narrow = engine.read_parquet([stage])
-    sums = {
-        ix: _stored(engine, _sums(narrow, ix, node, base), folder.with_name(f"{folder.name}-{ix}.parquet"))
-        for ix, node in enumerate(nodes)
-        if isinstance(node, d.PeerMean)
-    }
-    for number, (first, last) in enumerate(_chunks(engine, narrow, base[0])):
-        chunk = narrow.filter(narrow[base[0]].between(first, last))
-        result = _results(chunk, nodes, base, identity, names, sums)
-        part = folder.with_name(f"{folder.name}-result.parquet")
-        engine.write(result, part, compression="lz4_raw")
+    chunks = _chunks(engine, narrow, base[0])
+    for number, (first, last) in enumerate(chunks):
+        chunk = [stage] if len(chunks) == 1 else narrow.filter(narrow[base[0]].between(first, last))
+        part = folder.with_name(f"{named}-result.parquet")
+        given = {"chunk": chunk, **sums}
+        batch.write_once((named, "result"), given, lambda given: _results(given, nodes, base, identity, names), part)
         target, source = (str(path).replace("'", "''") for path in (folder, part))
         engine.sql(
             f"COPY (SELECT * FROM read_parquet('{source}')) TO '{target}' (FORMAT parquet, COMPRESSION lz4_raw, "
@@ -86,11 +101,6 @@ def write_round(
         part.unlink()
     _write_empty(engine, narrow.select(*identity, *[ibis.null("float64").name(names[node]) for node in nodes]), folder)
     stage.unlink()
-
-
-def _stored(engine: Engine, table: Any, file: Path) -> Any:
-    engine.write(table, file)
-    return engine.read_parquet([file])
 
 
 def _write_empty(engine: Engine, results: Any, folder: Path) -> None:
@@ -132,19 +142,20 @@ def _chunks(engine: Engine, narrow: Any, cut: str) -> list[tuple[int, int]]:
 
 
 def _results(
-    chunk: Any,
+    given: Mapping[str, Any],
     nodes: Sequence[Any],
     base: Sequence[str],
     identity: Sequence[str],
     names: Mapping[Expression, str],
-    sums: Mapping[int, Any],
 ) -> Any:
     """Ranks as windows; the others as groups joined back."""
+    chunk = given["chunk"]
     ranks = {names[node]: _rank(chunk, ix, node, base) for ix, node in enumerate(nodes) if isinstance(node, d.Rank)}
     result = chunk.mutate(**ranks) if ranks else chunk
     for ix, node in enumerate(nodes):
         if not isinstance(node, d.Rank):
-            groups = sums[ix] if ix in sums else _groups(chunk, ix, node, base)
+            groups = given.get(f"sums_{ix}")
+            groups = _groups(chunk, ix, node, base) if groups is None else groups
             result = _joined(result, groups, ix, node, base, names[node])
     return result.select(*identity, *[names[node] for node in nodes])
 

@@ -83,12 +83,19 @@ class Engine:
         """
         given = {name: source for name, source in inputs.items() if source is not None}
         key = (stage, tuple(sorted(given)))
-        views = {name: f"given_{name}" for name in given}
         for name, source in given.items():
-            self.sql(f"CREATE OR REPLACE TEMP VIEW {views[name]} AS {self._source(source)}")
+            self._point(f"given_{name}", source)
         if key not in self._statements:
-            self._statements[key] = self._query(make({name: self.con.table(view) for name, view in views.items()}))
+            self._statements[key] = self._query(make({name: self.con.table(f"given_{name}") for name in given}))
         return self._statements[key]
+
+    def view(self, name: str, source: Any) -> ibis.Table:
+        """A table that stands for an expression, or for paths of Parquet files, until the name is given another."""
+        self._point(name, source)
+        return self.con.table(name)
+
+    def _point(self, name: str, source: Any) -> None:
+        self.sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {self._source(source)}")
 
     def _source(self, source: Any) -> str:
         if isinstance(source, list):
