@@ -254,3 +254,35 @@ def interval_bars(
             text(start + high * scale + 8, y + 12, f"{value:.3f}", fill=INK, size=12.5),
         ]
     return svg(width, len(rows) * step + 6, label, shapes)
+
+
+def steps(rows: Sequence[tuple[str, float]], label: str, *, width: float = 760) -> str:
+    """Parts of a whole, one below the other, each beginning where the one above ends: (name, size).
+
+    A part may be negative; then it goes back, and is drawn hollow.
+    """
+    start, step = 190.0, 30.0
+    reach = [sum(size for _, size in rows[: place + 1]) for place in range(len(rows))]
+    scale = (width - start - 60) / max([*reach, 1e-9])
+    shapes = []
+    for place, (name, size) in enumerate(rows):
+        y, end = place * step + 8, reach[place]
+        begin = min(end, end - size)
+        hollow = size < 0
+        fill = BRAND if place == 0 else STEEL
+        shapes += [
+            text(start - 10, y + 12, name, anchor="end", fill=INK, size=12.5),
+            rectangle(
+                start + begin * scale,
+                y,
+                max(abs(size) * scale, 1),
+                16,
+                "#ffffff" if hollow else fill,
+                radius=2,
+                stroke=MUTED if hollow else "",
+            ),
+            text(start + max(end, end - size) * scale + 8, y + 12, f"{size:.2f}", fill=INK, size=12.5),
+        ]
+        if place + 1 < len(rows):
+            shapes.append(line(start + end * scale, y + 16, start + end * scale, y + step, LINE, dash="2 2"))
+    return svg(width, len(rows) * step + 6, label, shapes)

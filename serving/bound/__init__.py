@@ -1,0 +1,1 @@
+"""How well hardship can be foreseen at all: an experiment on the simulated province, whose truth is known."""
