@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.calendar import period_end, period_start
-from features.province.deliveries import LAST_MONTH, Deliveries, Habit, received_on
+from features.province.deliveries import LAST_MONTH, Deliveries, received_on
 from features.province.departments.work import employer_numbers
 from features.province.geography import REGIONS, Geography, read_geography
+from features.province.habits import HABITS
 from features.province.observation import Observer
 from features.province.values import values
 from features.province.world import Province
@@ -27,36 +28,6 @@ PROJECT = Path(__file__).with_name("project.yaml")
 BUCKET_HOUSEHOLDS, MOST_BUCKETS = 5_000, 96
 HISTORY_MONTHS = 2
 """The last months come in a second delivery."""
-HABITS = {
-    "lines": Habit("公布日期", "gb18030"),
-    "standards": Habit("公布日期"),
-    "area_facts": Habit("发布日期"),
-    "households": Habit("登记日期"),
-    "dwellings": Habit("录入日期", "gb18030"),
-    "members": Habit("更新日期"),
-    "register": Habit("登记日期"),
-    "civil_registers": Habit("录入日期", "gb18030"),
-    "funerals": Habit("录入日期"),
-    "medical": Habit("入库日期", "gb18030"),
-    "contributions": Habit("上报日期", "parquet"),
-    "employers": Habit("上报日期", "parquet"),
-    "unemployment": Habit("录入日期"),
-    "pensions": Habit("上报日期", "parquet"),
-    "power": Habit("上报日期"),
-    "disability": Habit("录入日期", "xlsx", "证件"),
-    "rehabilitation": Habit("录入日期"),
-    "losses": Habit("登记日期", "gb18030"),
-    "businesses": Habit("公告日期", "sqlite", "zhuxiao"),
-    "turnover": Habit("申报日期"),
-    "farms": Habit("上报日期"),
-    "returns": Habit("登记日期"),
-    "school_entries": Habit("录入日期", "xlsx", "新生"),
-    "student_aid": Habit("录入日期"),
-    "verification": Habit("核对日期", "xlsx", "核对结果"),
-    "classes": Habit("经办日期"),
-    "payments": Habit("上报日期"),
-    "visits": Habit("录入日期"),
-}
 Progress = Callable[[str, int, int], None]
 
 
@@ -84,6 +55,7 @@ def simulate(
     scenario: str = "S0",
     data: Path | None = None,
     last: int = LAST_MONTH,
+    prompt: bool = False,
     progress: Progress | None = None,
 ) -> Simulated:
     """Write the deliveries of a simulated province, its project file and its area file.
@@ -96,6 +68,8 @@ def simulate(
         scenario: a name of `values.yaml`.
         data: a folder that may hold the real towns.
         last: index of the last month; the last files arrive on the Sunday after the first week of the next.
+        prompt: every department knows at once what it would else have known later. World and facts are the same; what
+            differs between the two is what reporting lag costs.
         progress: told about each block.
     """
     geography = read_geography(data)
@@ -105,7 +79,7 @@ def simulate(
     _write_project(folder / PROJECT.name, households)
     known_by = received_on(last)
     cut = period_end("month", last - HISTORY_MONTHS)
-    out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
+    out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households, prompt=prompt)
     _standards(province, geography, out)
     course = province.course()
     employed = None
