@@ -42,6 +42,11 @@ HABITS = {
     "employers": Habit("上报日期", "月份", "parquet"),
     "unemployment": Habit("录入日期", "登记日期"),
     "pensions": Habit("上报日期", "发放月份", "parquet"),
+    "pension_stops": Habit("录入日期", "停发日期"),
+    "enrolment": Habit("上报日期", "参保年月", "parquet"),
+    "emergency_aid": Habit("录入日期", "救治日期"),
+    "care_assessments": Habit("录入日期", "评估日期"),
+    "allowances": Habit("上报日期", "发放日期", "gb18030"),
     "power": Habit("上报日期", "用电年月"),
     "disability": Habit("录入日期", "评定日期", "xlsx", "证件"),
     "rehabilitation": Habit("录入日期", "服务日期"),
@@ -49,6 +54,7 @@ HABITS = {
     "businesses": Habit("公告日期", "注销日期", "sqlite", "zhuxiao"),
     "turnover": Habit("申报日期", "所属季度"),
     "farms": Habit("上报日期", "所属季度"),
+    "farm_stops": Habit("登记日期", "停种日期"),
     "returns": Habit("登记日期", "返乡日期"),
     "school_entries": Habit("录入日期", "入学日期", "xlsx", "新生"),
     "student_aid": Habit("录入日期", "发放日期"),
@@ -56,6 +62,8 @@ HABITS = {
     "classes": Habit("经办日期", ("停发日期", "纳入日期")),
     "payments": Habit("上报日期", "发放日期"),
     "visits": Habit("录入日期", "走访日期"),
+    "referrals": Habit("更新日期", ("反馈日期", "转出日期")),
+    "data_issues": Habit("录入日期", "发现日期"),
 }
 
 

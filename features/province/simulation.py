@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from features.calendar import period_end, period_start
+from features.calendar import parse_period, period_end, period_start
 from features.province.deliveries import LAST_MONTH, Deliveries, received_on
 from features.province.departments.work import employer_numbers
 from features.province.geography import REGIONS, Geography, read_geography
@@ -148,7 +148,10 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
     stages = ("幼儿园", "义务教育", "高中", "高等教育")
     rows = [("学费", stage, cost * v.school.scale, early) for stage, cost in zip(stages, v.school.term, strict=True)]
     rows += [("高额自付线", "", 26_000.0, early), ("低收入高额自付线", "", 10_000.0, early)]
-    rows += [("生活补贴", "", 195.0, early), ("护理补贴", "", 261.0, early)]
+    rows += [
+        ("生活补贴", "", v.observation.allowances.living, early),
+        ("护理补贴", "", v.observation.allowances.care, early),
+    ]
     for year in range(opening.year - 1, opening.year + province.months // 12 + 3):
         rows += [("开学", "", 0.0, date(year, 3, 1)), ("开学", "", 0.0, date(year, 9, 1))]
     standards = [
@@ -174,9 +177,11 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
         for county, region in zip(geography.counties, geography.region_of_county, strict=True):
             hazard = float(np.rint(2 * v.disasters.region[region]))
             facts.append((county.code, "灾害等级", hazard, f"{year}-01", told))
+    prices = v.observation.prices
+    highest = parse_period(prices.highest).index
     for index in range(province.first - 3, province.last + 1):
         told = period_end("month", index) + timedelta(days=10)
-        price = 101.5 + 1.8 * float(np.sin(index / 9.0))
+        price = prices.mean + prices.swing * float(np.cos(2 * np.pi * (index - highest) / prices.months))
         facts.append(("440000", "价格指数", round(price, 1), f"{index // 12}-{index % 12 + 1:02d}", told))
     names = ("行政区划", "指标", "数值", "月份", "发布日期")
     out.add("area_facts", pa.Table.from_pylist([dict(zip(names, fact, strict=True)) for fact in facts]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ class Desk:
         self.onset_month = np.full(self.n, -1)
         self.add = add
         self._serial = int(self.state.serial[0]) * NUMBERS_PER_HOUSEHOLD
+
+    def dice(self, name: str) -> np.random.Generator:
+        """A department's own random numbers: what it draws changes nothing of what others notice."""
+        return np.random.default_rng([self.province.seed, self.block.number, zlib.crc32(name.encode())])
 
     def numbers(self, prefix: str, size: int) -> pa.Array:
         """Running document numbers."""
@@ -96,6 +101,15 @@ class Desk:
             return np.zeros(self.n, dtype=bool)
         found: Flags = self.state.region == outage.region
         return found
+
+
+def chosen(columns: Mapping[str, Any], flags: Flags) -> dict[str, Any]:
+    """Some rows of columns."""
+    mask = pa.array(flags)
+    return {
+        name: column.filter(mask) if isinstance(column, pa.Array | pa.ChunkedArray) else column[flags]
+        for name, column in columns.items()
+    }
 
 
 def period(index: int, size: int) -> pa.Array:
