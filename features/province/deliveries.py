@@ -23,7 +23,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from features.calendar import period_end, period_index
-from features.province.habits import Habit, at_once
+from features.province.habits import Habit
 
 PARQUET_FROM, LONGEST_SHEET = 50_000, 5_000
 PARTS = ("history", "since")
@@ -59,7 +59,6 @@ class Deliveries:
     Attributes:
         history_until: rows known by this day belong to the first file.
         last_day: rows known later are not sent.
-        prompt: every department knows at once.
     """
 
     folder: Path
@@ -67,15 +66,12 @@ class Deliveries:
     history_until: date
     last_day: date
     households: int
-    prompt: bool = False
     _writers: dict[tuple[str, str], Writer] = field(default_factory=dict)
 
     def add(self, feed: str, rows: pa.Table) -> None:
         """Write a block's rows of a feed into the file of the time when they were known."""
         if rows.num_rows == 0:
             return
-        if self.prompt:
-            rows = at_once(rows, self.habits[feed])
         known = rows[self.habits[feed].known]
         early = pc.less_equal(known, pa.scalar(self.history_until, pa.date32()))
         sent = pc.less_equal(known, pa.scalar(self.last_day, pa.date32()))

@@ -31,7 +31,7 @@ HABITS = {
     "lines": Habit("公布日期", "生效日期", "gb18030"),
     "standards": Habit("公布日期", "生效日期"),
     "area_facts": Habit("发布日期", "月份"),
-    "households": Habit("登记日期", "立户日期"),
+    "households": Habit("登记日期", "入住日期"),
     "dwellings": Habit("录入日期", "鉴定日期", "gb18030"),
     "members": Habit("更新日期", ("离户日期", "入户日期")),
     "register": Habit("登记日期", "发生日期"),

@@ -17,6 +17,7 @@ from features.province.departments.medical import Medical
 from features.province.departments.pensions import Pensions
 from features.province.departments.registers import CivilRegisters, DisabledFederation, Disasters, Police, PowerCompany
 from features.province.departments.work import Businesses, HumanResources
+from features.province.faults import Faults
 from features.province.living import Month
 from features.province.world import Block, Province
 
@@ -24,16 +25,17 @@ from features.province.world import Block, Province
 class Observer:
     """The departments that look on one block, in the order in which they write."""
 
-    def __init__(self, province: Province, block: Block, add: Add) -> None:
+    def __init__(self, province: Province, block: Block, add: Add, faults: Faults) -> None:
         self.block = block
-        self.desk = Desk(province, block, add)
+        self.desk = Desk(province, block, add, faults)
+        coordination = Coordination(self.desk)
         self.police, self.disasters = Police(self.desk), Disasters(self.desk)
         self.people, self.civil_affairs = HumanResources(self.desk), CivilAffairs(self.desk)
         self.enrolment = Enrolment(self.desk)
         self.departments = (
-            Medical(self.desk),
+            Medical(self.desk, coordination.corrected),
             self.people,
-            Pensions(self.desk),
+            Pensions(self.desk, coordination.corrected),
             PowerCompany(self.desk),
             self.police,
             CivilRegisters(self.desk),
@@ -47,7 +49,7 @@ class Observer:
             self.enrolment,
             Health(self.desk),
             Allowances(self.desk),
-            Villages(self.desk, Coordination(self.desk)),
+            Villages(self.desk, coordination),
         )
 
     @property

@@ -173,8 +173,6 @@ class Observation(Sourced):
     referrals: Referrals
     issues: Issues
     prices: Prices
-    without_medical: int
-    without_power: int
 
 
 class Typhoon(Strict):

@@ -40,9 +40,11 @@ class Roll:
         self.lags = lags
         self.state = state
         n = len(state)
-        codes = np.array([town.code for town in geography.towns])
-        self.town = pa.array(codes[block.town])
-        self.town_name = pa.array([geography.towns[town].name_zh for town in block.town])
+        self.places = pa.array([village.code for village in geography.villages])
+        towns = {town.code: town.name_zh for town in geography.towns}
+        self.place_names = pa.array([towns[village.parent] + village.name_zh for village in geography.villages])
+        start, after = geography.first_village[block.town], geography.first_village[block.town + 1]
+        self.village: Integers = start + persons.mixed(state.serial * 3 + 7) % (after - start)
         self.code = pa.array([f"HJ{int(number):08d}" for number in state.serial])
         self.opening = first_day(first)
         self.number = np.full((n, SLOTS), -1)
@@ -85,6 +87,14 @@ class Roll:
     def household(self, rows: Integers) -> pa.Array:
         """Household numbers."""
         return self.code.take(pa.array(rows))
+
+    def place(self, rows: Integers) -> pa.Array:
+        """Codes of the villages in which households live now."""
+        return self.places.take(pa.array(self.village[rows]))
+
+    def place_name(self, rows: Integers) -> pa.Array:
+        """Names of town and village."""
+        return self.place_names.take(pa.array(self.village[rows]))
 
     def register(self, index: int, registered: Flags | None = None) -> Integers:
         """What the register says that each member does; informal work that is lost is not noticed by anybody."""

@@ -18,8 +18,9 @@ import pyarrow as pa
 from features.calendar import parse_period, period_end, period_start
 from features.province.deliveries import LAST_MONTH, Deliveries, received_on
 from features.province.departments.work import employer_numbers
+from features.province.faults import Faults
 from features.province.geography import REGIONS, Geography, read_geography
-from features.province.habits import HABITS
+from features.province.habits import HABITS, at_once
 from features.province.observation import Observer
 from features.province.values import values
 from features.province.world import Province
@@ -79,15 +80,16 @@ def simulate(
     _write_project(folder / PROJECT.name, households)
     known_by = received_on(last)
     cut = period_end("month", last - HISTORY_MONTHS)
-    out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households, prompt=prompt)
+    out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
+    faults = Faults(province, prompt=prompt)
     _standards(province, geography, out)
     course = province.course()
     employed = None
     report = progress or (lambda *_: None)
     for number in range(province.blocks):
         report("simulate", number, province.blocks)
-        gathered = Gathered(out)
-        observer = Observer(province, province.block(number, course), gathered)
+        gathered = Gathered(out, faults, number)
+        observer = Observer(province, province.block(number, course), gathered, faults)
         observer.opening()
         for month in observer.block.months(province.first, province.last):
             observer.month(month)
@@ -95,7 +97,7 @@ def simulate(
         employed = observer.employed if employed is None else employed + observer.employed
     report("simulate", province.blocks, province.blocks)
     if employed is not None:
-        _employers(province, employed, out)
+        _employers(province, employed, out, prompt=prompt)
     return Simulated(folder / PROJECT.name, out.close(), province, geography)
 
 
@@ -109,8 +111,8 @@ def _write_project(path: Path, households: int) -> None:
 class Gathered:
     """Holds a block's tables of each feed, so that a file grows by a block at once."""
 
-    def __init__(self, out: Deliveries) -> None:
-        self.out = out
+    def __init__(self, out: Deliveries, faults: Faults, block: int) -> None:
+        self.out, self.faults, self.block = out, faults, block
         self.tables: dict[str, list[pa.Table]] = {}
 
     def __call__(self, feed: str, rows: pa.Table) -> None:
@@ -120,8 +122,14 @@ class Gathered:
     def flush(self) -> None:
         """Write what is held."""
         for feed, tables in self.tables.items():
-            self.out.add(feed, pa.concat_tables(tables, promote_options="permissive"))
+            rows = told(feed, pa.concat_tables(tables, promote_options="permissive"), prompt=self.faults.prompt)
+            self.out.add(feed, self.faults.sent(feed, rows, HABITS[feed], self.block))
         self.tables = {}
+
+
+def told(feed: str, rows: pa.Table, *, prompt: bool) -> pa.Table:
+    """Rows with the day on which their department knows; a prompt one knows at once."""
+    return at_once(rows, HABITS[feed]) if prompt else rows
 
 
 def _standards(province: Province, geography: Geography, out: Deliveries) -> None:
@@ -187,21 +195,19 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
     out.add("area_facts", pa.Table.from_pylist([dict(zip(names, fact, strict=True)) for fact in facts]))
 
 
-def _employers(province: Province, employed: np.ndarray, out: Deliveries) -> None:
+def _employers(province: Province, employed: np.ndarray, out: Deliveries, *, prompt: bool) -> None:
     """How many each employer insured, and how many left it, month by month."""
     for at in range(province.months):
         index = province.first + at
         there = np.flatnonzero(employed[at, 0] + employed[at, 1])
         end = period_end("month", index)
-        out.add(
-            "employers",
-            pa.table(
-                {
-                    "单位编号": employer_numbers(there),
-                    "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
-                    "参保人数": employed[at, 0, there],
-                    "减员人数": employed[at, 1, there],
-                    "上报日期": pa.array([end + timedelta(days=15)] * len(there), pa.date32()),
-                }
-            ),
+        rows = pa.table(
+            {
+                "单位编号": employer_numbers(there),
+                "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
+                "参保人数": employed[at, 0, there],
+                "减员人数": employed[at, 1, there],
+                "上报日期": pa.array([end + timedelta(days=15)] * len(there), pa.date32()),
+            }
         )
+        out.add("employers", told("employers", rows, prompt=prompt))

@@ -42,6 +42,7 @@ class Verification:
                 "授权书编号": desk.numbers("SQ", size),
                 "核对日期": day + desk.rng.integers(3, 25, size),
             },
+            asked,
         )
 
 

@@ -25,7 +25,7 @@ class Coordination:
         """Most confirmed needs are passed on; some answers come after the deadline, and some never."""
         desk, v = self.desk, self.desk.values.referrals
         wrong = (verdict == FALSE) & (self.rng.random(len(rows)) < desk.values.issues.of_visits)
-        self.found(rows[wrong], day[wrong] + self.rng.integers(0, 9, int(wrong.sum())), AT_VISIT)
+        self._found(rows[wrong], day[wrong] + self.rng.integers(0, 9, int(wrong.sum())), AT_VISIT)
         sent = (verdict == CONFIRMED) & (self.rng.random(len(rows)) < v.sent)
         rows, day = rows[sent], day[sent] + self.rng.integers(1, 5, int(sent.sum()))
         size = len(rows)
@@ -56,8 +56,12 @@ class Coordination:
         }
         desk.put("referrals", chosen({**columns, **answers}, ~silent))
 
-    def found(self, rows: Integers, day: np.ndarray, kind: str) -> None:
-        """Data about households that somebody found wrong."""
+    def corrected(self, rows: Integers, day: np.ndarray) -> None:
+        """Some of the households whose amounts were corrected are entered as a finding."""
+        told = self.rng.random(len(rows)) < self.desk.values.issues.of_units
+        self._found(rows[told], day[told], AT_CHECK)
+
+    def _found(self, rows: Integers, day: np.ndarray, kind: str) -> None:
         desk = self.desk
         desk.put(
             "data_issues",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from features.province.faults import Faults
+from features.province.faults_values import Provisional
+from features.province.habits import HABITS
 from features.province.roll import Roll, first_day, lag
 from features.province.state import Flags, Integers
 from features.province.world import Block, Province
@@ -16,6 +19,8 @@ from features.province.world import Block, Province
 NUMBERS_PER_HOUSEHOLD = 1_000
 """Running numbers kept for the documents of one household, so that those of blocks never meet."""
 Add = Callable[[str, pa.Table], None]
+Tell = Callable[[Integers, np.ndarray], None]
+"""Told whose data were found wrong, and when."""
 
 
 class Desk:
@@ -27,7 +32,8 @@ class Desk:
         onset_month: month of each household's newest onset; -1 where there was none.
     """
 
-    def __init__(self, province: Province, block: Block, add: Add) -> None:
+    def __init__(self, province: Province, block: Block, add: Add, faults: Faults) -> None:
+        self.faults = faults
         self.province, self.block, self.state = province, block, block.state
         self.geography = province.geography
         self.values = province.values.observation
@@ -60,8 +66,11 @@ class Desk:
         """Some of the households, by chance."""
         return np.flatnonzero(flags & (self.rng.random(self.n) < share))
 
-    def put(self, feed: str, columns: dict[str, Any]) -> None:
-        """Write rows of a feed."""
+    def put(self, feed: str, columns: Mapping[str, Any], rows: Integers | None = None) -> None:
+        """Write rows of a feed; where `rows` says whose they are, an outage of their county may hold them back."""
+        if rows is not None:
+            known = HABITS[feed].known
+            columns = {**columns, known: self.faults.received(feed, columns[known], self.state.county[rows])}
         arrays = {
             name: column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
             for name, column in columns.items()
@@ -71,6 +80,34 @@ class Desk:
         )
         if table.num_rows:
             self.add(feed, table)
+
+    def put_provisional(
+        self, feed: str, columns: Mapping[str, Any], first: Mapping[str, Any], rows: Integers, early: Flags,
+        values: Provisional, rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """Write rows, the `early` ones with what was known at first, and months later as they are."""
+        known = HABITS[feed].known
+        later = 30 * rng.integers(values.months[0], values.months[1] + 1, len(rows)) + rng.integers(0, 25, len(rows))
+        if early.any() and not self.faults.prompt:
+            self.put(feed, chosen({**columns, **first}, early), rows[early])
+            at = self.faults.received(feed, columns[known], self.state.county[rows])
+            columns = {**columns, known: np.where(early, at + later, columns[known])}
+        self.put(feed, columns, rows)
+
+    def mistaken(
+        self, feed: str, columns: dict[str, Any], money: Sequence[str], rows: Integers, index: int, tell: Tell
+    ) -> tuple[dict[str, Any], Flags]:
+        """Rows as offices send them that take yuan for fen, and which these are; what they corrected is written."""
+        v = self.faults.values.units
+        wrong, corrected = self.faults.wrong_units(feed, index, self.state.county[rows])
+        if not wrong.any():
+            return columns, wrong
+        if corrected.any():
+            known = HABITS[feed].known
+            day = self.faults.received(feed, columns[known], self.state.county[rows]) + v.after_days
+            self.put(feed, chosen({**columns, known: day}, corrected), rows[corrected])
+            tell(rows[corrected], day[corrected])
+        return {**columns, **{name: np.where(wrong, columns[name] * v.factor, columns[name]) for name in money}}, wrong
 
     def event(self, feed: str, prefix: str, number: str, kind: tuple[str, str], rows: Integers, index: int,
               dates: tuple[str, str], **more: Any) -> None:  # fmt: skip
@@ -88,10 +125,10 @@ class Desk:
             },
         )
 
-    def silent(self, first: int, count: int) -> Flags:
-        """Households of the counties that do not send a feed: `count` of them, spread over the province."""
-        size = len(self.geography.counties)
-        found: Flags = np.isin(self.state.county, np.arange(first, size, max(1, size // max(count, 1)))[:count])
+    def silent(self, counties: Sequence[str]) -> Flags:
+        """Households of the counties that do not send a feed."""
+        places = [number for number, county in enumerate(self.geography.counties) if county.code in counties]
+        found: Flags = np.isin(self.state.county, places)
         return found
 
     def out(self, feed: str, index: int) -> Flags:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.province.departments.desk import Desk, period
+from features.province.departments.desk import Desk, Tell, period
 from features.province.living import Month
 from features.province.roll import first_day
 from features.province.state import ELDERS
@@ -20,8 +20,8 @@ class Pensions:
         owed: what was not paid meanwhile.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, tell: Tell) -> None:
+        self.desk, self.tell = desk, tell
         self.rng = desk.dice("pensions")
         self.until = np.zeros((desk.n, ELDERS.stop - ELDERS.start), dtype=np.int64)
         self.owed = np.zeros(self.until.shape)
@@ -39,15 +39,14 @@ class Pensions:
         self._stops(month, month.died[:, ELDERS], DIED)
         self._stops(month, suspended, UNPROVEN)
         rows, slots = np.nonzero(alive)
-        desk.put(
-            "pensions",
-            {
-                "证件号": desk.roll.person(rows, slots + ELDERS.start),
-                "发放月份": period(month.index, len(rows)),
-                "金额_元": paid[rows, slots].round(2),
-                "上报日期": np.full(len(rows), first_day(month.index + 1) + 9),
-            },
-        )
+        columns = {
+            "证件号": desk.roll.person(rows, slots + ELDERS.start),
+            "发放月份": period(month.index, len(rows)),
+            "金额_元": paid[rows, slots].round(2),
+            "上报日期": np.full(len(rows), first_day(month.index + 1) + 9),
+        }
+        columns, _ = desk.mistaken("pensions", columns, ("金额_元",), rows, month.index, self.tell)
+        desk.put("pensions", columns, rows)
 
     def _stops(self, month: Month, whose: np.ndarray, reason: str) -> None:
         desk = self.desk

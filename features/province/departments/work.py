@@ -50,6 +50,7 @@ class HumanResources:
                 "参保状态": now.astype(np.int64),
                 "上报日期": np.full(len(rows), first_day(month.index + 1) + 14),
             },
+            rows,
         )
 
     def _unemployment(self, month: Month) -> None:
