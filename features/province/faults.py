@@ -50,7 +50,7 @@ class Faults:
 
     def received(self, feed: str, known: np.ndarray, county: Integers) -> np.ndarray:
         """Days on which rows were known: what fell into an outage of the county came when it had ended."""
-        if feed not in self.outages or not len(known):
+        if self.prompt or feed not in self.outages or not len(known):
             return known
         out, late = self.outages[feed], known.astype("datetime64[D]")
         for _ in range(self.values.outages.longest):
@@ -64,8 +64,7 @@ class Faults:
         """Whose office gave another unit in the month, and where this was corrected later."""
         drawn = self.units[feed][index - self.start][county]
         share = self.values.units.shares[feed]
-        wrong, corrected = drawn < share, drawn < share * self.values.units.corrected
-        return (wrong & ~corrected, np.zeros_like(wrong)) if self.prompt else (wrong, corrected)
+        return drawn < share, drawn < share * self.values.units.corrected
 
     def sent(self, feed: str, rows: pa.Table, habit: Habit, block: int) -> pa.Table:
         """A block's rows as they are sent: in the codes of the day, some twice, and some that cannot be read."""

@@ -17,7 +17,9 @@ from features.province.state import Flags, Integers
 from features.province.world import Block, Province
 
 NUMBERS_PER_HOUSEHOLD = 1_000
-"""Running numbers kept for the documents of one household, so that those of blocks never meet."""
+"""Running numbers kept for the documents of one kind of one household, so that those of blocks never meet."""
+NEVER = np.datetime64("NaT", "D")
+"""A version that a prompt department never sends: it knows better at once."""
 Add = Callable[[str, pa.Table], None]
 Tell = Callable[[Integers, np.ndarray], None]
 """Told whose data were found wrong, and when."""
@@ -42,15 +44,16 @@ class Desk:
         self.roll = Roll(block, province.geography, province.first, self.values.lags, self.rng)
         self.onset_month = np.full(self.n, -1)
         self.add = add
-        self._serial = int(self.state.serial[0]) * NUMBERS_PER_HOUSEHOLD
+        self._serials: dict[str, int] = {}
 
     def dice(self, name: str) -> np.random.Generator:
         """A department's own random numbers: what it draws changes nothing of what others notice."""
         return np.random.default_rng([self.province.seed, self.block.number, zlib.crc32(name.encode())])
 
     def numbers(self, prefix: str, size: int) -> pa.Array:
-        """Running document numbers."""
-        start, self._serial = self._serial, self._serial + size
+        """Running document numbers of a kind: no other kind moves them."""
+        start = self._serials.get(prefix, int(self.state.serial[0]) * NUMBERS_PER_HOUSEHOLD)
+        self._serials[prefix] = start + size
         return pa.array([f"{prefix}{number:011d}" for number in range(start, start + size)])
 
     def day(self, index: int, size: int) -> np.ndarray:
@@ -88,10 +91,12 @@ class Desk:
         """Write rows, the `early` ones with what was known at first, and months later as they are."""
         known = HABITS[feed].known
         later = 30 * rng.integers(values.months[0], values.months[1] + 1, len(rows)) + rng.integers(0, 25, len(rows))
-        if early.any() and not self.faults.prompt:
-            self.put(feed, chosen({**columns, **first}, early), rows[early])
-            at = self.faults.received(feed, columns[known], self.state.county[rows])
-            columns = {**columns, known: np.where(early, at + later, columns[known])}
+        if early.any():
+            day = columns[known]
+            told = np.full(len(rows), NEVER) if self.faults.prompt else day
+            self.put(feed, chosen({**columns, **first, known: told}, early), rows[early])
+            settled = day if self.faults.prompt else self.faults.received(feed, day, self.state.county[rows]) + later
+            columns = {**columns, known: np.where(early, settled, day)}
         self.put(feed, columns, rows)
 
     def mistaken(
@@ -104,9 +109,11 @@ class Desk:
             return columns, wrong
         if corrected.any():
             known = HABITS[feed].known
-            day = self.faults.received(feed, columns[known], self.state.county[rows]) + v.after_days
-            self.put(feed, chosen({**columns, known: day}, corrected), rows[corrected])
-            tell(rows[corrected], day[corrected])
+            day = columns[known]
+            found = self.faults.received(feed, day, self.state.county[rows]) + v.after_days
+            self.put(feed, chosen({**columns, known: day if self.faults.prompt else found}, corrected), rows[corrected])
+            tell(rows[corrected], found[corrected])
+            columns = {**columns, known: np.where(corrected & self.faults.prompt, NEVER, day)}
         return {**columns, **{name: np.where(wrong, columns[name] * v.factor, columns[name]) for name in money}}, wrong
 
     def event(self, feed: str, prefix: str, number: str, kind: tuple[str, str], rows: Integers, index: int,
