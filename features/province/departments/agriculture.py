@@ -33,7 +33,7 @@ class Agriculture:
         if closes_quarter(month.index):
             self._quarter(month)
         home = desk.chance(desk.state.migrant & month.lost_informal.any(axis=1), desk.values.return_seen)
-        desk.event("returns", "FX", "登记编号", ("", ""), home, month.index, ("返乡日期", "登记日期"))
+        desk.event("returns", "FX", "登记编号", ("", ""), home, ("返乡日期", "登记日期"))
 
     def _quarter(self, month: Month) -> None:
         desk, v = self.desk, self.desk.values.farms

@@ -12,7 +12,7 @@ import pyarrow as pa
 from features.province.faults import Faults
 from features.province.faults_values import Provisional
 from features.province.habits import HABITS
-from features.province.roll import Roll, first_day, lag
+from features.province.roll import Roll, first_day, lag, month_days
 from features.province.state import Flags, Integers
 from features.province.world import Block, Province
 
@@ -58,7 +58,7 @@ class Desk:
 
     def day(self, index: int, size: int) -> np.ndarray:
         """Days of a month, by chance."""
-        found: np.ndarray = first_day(index) + self.rng.integers(0, 28, size)
+        found: np.ndarray = first_day(index) + self.rng.integers(0, month_days(index), size)
         return found
 
     def lag(self, feed: str, size: int) -> np.ndarray:
@@ -116,10 +116,10 @@ class Desk:
             columns = {**columns, known: np.where(corrected & self.faults.prompt, NEVER, day)}
         return {**columns, **{name: np.where(wrong, columns[name] * v.factor, columns[name]) for name in money}}, wrong
 
-    def event(self, feed: str, prefix: str, number: str, kind: tuple[str, str], rows: Integers, index: int,
+    def event(self, feed: str, prefix: str, number: str, kind: tuple[str, str], rows: Integers,
               dates: tuple[str, str], **more: Any) -> None:  # fmt: skip
         """Write numbered, dated entries about households: number, kind, household, what more, day, day of knowledge."""
-        day = self.day(index, len(rows))
+        day = self.roll.day[rows]
         self.put(
             feed,
             {

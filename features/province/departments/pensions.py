@@ -9,6 +9,8 @@ from features.province.living import Month
 from features.province.roll import first_day
 from features.province.state import ELDERS
 
+OFFICES = 5
+"""Offices report on days of their own, so many in a row."""
 DIED, UNPROVEN = "死亡", "未认证"
 
 
@@ -36,22 +38,22 @@ class Pensions:
         due = (month.pension / np.maximum(desk.state.elders, 1))[:, None] + self.owed
         paid = np.where(self.until > month.index, 0.0, due)
         self.owed = np.where(alive, due - paid, 0.0)
-        self._stops(month, month.died[:, ELDERS], DIED)
-        self._stops(month, suspended, UNPROVEN)
+        self._stops(month.died[:, ELDERS], DIED)
+        self._stops(suspended, UNPROVEN)
         rows, slots = np.nonzero(alive)
         columns = {
             "证件号": desk.roll.person(rows, slots + ELDERS.start),
             "发放月份": period(month.index, len(rows)),
             "金额_元": paid[rows, slots].round(2),
-            "上报日期": np.full(len(rows), first_day(month.index + 1) + 9),
+            "上报日期": first_day(month.index + 1) + 7 + desk.state.county[rows] % OFFICES,
         }
         columns, _ = desk.mistaken("pensions", columns, ("金额_元",), rows, month.index, self.tell)
         desk.put("pensions", columns, rows)
 
-    def _stops(self, month: Month, whose: np.ndarray, reason: str) -> None:
+    def _stops(self, whose: np.ndarray, reason: str) -> None:
         desk = self.desk
         rows, slots = np.nonzero(whose)
-        day = first_day(month.index) + self.rng.integers(0, 28, len(rows))
+        day = desk.roll.day[rows]
         desk.put(
             "pension_stops",
             {

@@ -53,7 +53,6 @@ class Police:
                 "事项编号",
                 ("事项", kind),
                 np.flatnonzero(flags),
-                month.index,
                 ("发生日期", "登记日期"),
             )
         self._moves(month)
@@ -110,7 +109,7 @@ class CivilRegisters:
         died = month.died.any(axis=1)
         rows = np.flatnonzero(died)
         desk.event(
-            "funerals", "BZ", "办理编号", ("", ""), rows, month.index, ("办理日期", "录入日期"),
+            "funerals", "BZ", "办理编号", ("", ""), rows, ("办理日期", "录入日期"),
             费用_元=month.funeral[rows].round(0),
         )  # fmt: skip
         with_children = desk.state.children > 0
@@ -121,9 +120,7 @@ class CivilRegisters:
             ("事实无人抚养", np.flatnonzero(orphaned)),
             ("困境儿童", needy),
         ):
-            desk.event(
-                "civil_registers", "MZ", "事项编号", ("事项", kind), chosen, month.index, ("发生日期", "录入日期")
-            )
+            desk.event("civil_registers", "MZ", "事项编号", ("事项", kind), chosen, ("发生日期", "录入日期"))
 
 
 class DisabledFederation:

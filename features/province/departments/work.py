@@ -10,6 +10,9 @@ from features.province.living import Month
 from features.province.roll import first_day
 from features.province.state import ADULTS, EMPLOYERS_PER_COUNTY, FORMAL, INFORMAL
 
+OFFICES = 6
+"""Offices report on days of their own, so many in a row."""
+
 
 class HumanResources:
     """Contributions of everybody who was ever insured through an employer, and the unemployed who register.
@@ -48,7 +51,7 @@ class HumanResources:
                 "缴费月份": period(month.index, len(rows)),
                 "缴费基数_分": np.where(now, wage * 100, 0).astype(np.int64),
                 "参保状态": now.astype(np.int64),
-                "上报日期": np.full(len(rows), first_day(month.index + 1) + 14),
+                "上报日期": first_day(month.index + 1) + 11 + desk.state.county[rows] % OFFICES,
             },
             rows,
         )
