@@ -106,7 +106,7 @@ def _one(
     sufficient = bool(pd.notna(row["probability"]))
     trend = _trend(scored, household, row if sufficient else None)
     return Explanation(
-        heading=_heading_here(scored, str(row["area_code"])),
+        heading=heading_here(scored, str(row["area_code"])),
         household_id=household,
         area=_path(scored.tree, str(row["area_code"])),
         level=str(row["level"]),
@@ -132,7 +132,7 @@ def _one(
     )
 
 
-def _heading_here(scored: Scored, area: str) -> Heading:
+def heading_here(scored: Scored, area: str) -> Heading:
     """The heading as it is for a household: a feed that never comes from its area is absent there."""
     heading = scored.heading
     feeds = tuple(

@@ -22,6 +22,7 @@ from features.province.faults import Faults
 from features.province.geography import REGIONS, Geography, read_geography
 from features.province.habits import HABITS, at_once
 from features.province.observation import Observer
+from features.province.truth import Truth
 from features.province.values import values
 from features.province.world import Province
 
@@ -57,6 +58,7 @@ def simulate(
     data: Path | None = None,
     last: int = LAST_MONTH,
     prompt: bool = False,
+    truth: Path | None = None,
     progress: Progress | None = None,
 ) -> Simulated:
     """Write the deliveries of a simulated province, its project file and its area file.
@@ -71,10 +73,12 @@ def simulate(
         last: index of the last month; the last files arrive on the Sunday after the first week of the next.
         prompt: every department knows at once what it would else have known later. World and facts are the same; what
             differs between the two is what reporting lag costs.
+        truth: a folder for what no department knows (`truth.py`); none is written by default.
         progress: told about each block.
     """
     geography = read_geography(data)
     province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
+    hidden = Truth(truth, folder / "deliveries") if truth is not None else None
     folder.mkdir(parents=True, exist_ok=True)
     geography.write(folder / "areas.csv")
     _write_project(folder / PROJECT.name, households)
@@ -91,11 +95,17 @@ def simulate(
         gathered = Gathered(out, faults, number)
         observer = Observer(province, province.block(number, course), gathered, faults)
         observer.opening()
+        if hidden is not None:
+            hidden.opening(observer.desk)
         for month in observer.block.months(province.first, province.last):
             observer.month(month)
+            if hidden is not None:
+                hidden.month(observer.desk, month)
         gathered.flush()
         employed = observer.employed if employed is None else employed + observer.employed
     report("simulate", province.blocks, province.blocks)
+    if hidden is not None:
+        hidden.close()
     if employed is not None:
         _employers(province, employed, out, prompt=prompt)
     return Simulated(folder / PROJECT.name, out.close(), province, geography)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,8 @@ from features.freshness import check_areas
 from features.indicators.registry import indicators_of
 from features.panel import build
 from features.settings import Settings
+from reports.documents import FeedLine, Heading
+from serving.explaining import heading_here
 from tests.unit.test_freshness import DAY, punctual, world
 from tests.worlds import WorldStore, pseudonym
 from tests.worlds import project as made_project
@@ -64,3 +67,16 @@ def test_an_unknown_area_is_refused():
     with pytest.raises(ProjectError, match="x") as caught:
         coverage.silent_areas(made, area_tree(made), "bills", DAY)
     assert caught.value.code == "silence_area_unknown"
+
+
+def test_the_page_of_a_household_says_that_its_area_does_not_send_the_feed():
+    made = project()
+    lines = tuple(
+        FeedLine(feed, made.feeds[feed].name, made.departments["bureau"].name, "current", "2021-07", 31)
+        for feed in ("wages", "bills")
+    )
+    heading = Heading(made.title, "t", made.title, DAY, "2021-08", "run", "1", "b", 1, made.title, feeds=lines)
+    scored = SimpleNamespace(project=made, tree=area_tree(made), heading=heading)
+    assert heading_here(scored, "n1") == heading
+    here = heading_here(scored, "s1")
+    assert [(line.feed, line.status, line.newest) for line in here.troubled] == [("bills", "absent", None)]
