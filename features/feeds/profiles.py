@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from features.strict import Sourced, Strict, Words
 
@@ -183,6 +183,12 @@ class Silence(Sourced):
 
     areas: list[str] = Field(min_length=1, description="codes; what lies within them is meant too")
     until: date | None = None
+
+    @field_validator("since")
+    @classmethod
+    def _dated(cls, since: str) -> str:
+        date.fromisoformat(since)
+        return since
 
     @property
     def first(self) -> date:

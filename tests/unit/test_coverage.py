@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from types import SimpleNamespace
 
+import pydantic
 import pytest
 
 from features import coverage
@@ -67,6 +68,11 @@ def test_an_unknown_area_is_refused():
     with pytest.raises(ProjectError, match="x") as caught:
         coverage.silent_areas(made, area_tree(made), "bills", DAY)
     assert caught.value.code == "silence_area_unknown"
+
+
+def test_a_silence_begins_on_a_day():
+    with pytest.raises(pydantic.ValidationError, match="since"):
+        project(since="last year")
 
 
 def test_the_page_of_a_household_says_that_its_area_does_not_send_the_feed():
