@@ -8,9 +8,11 @@ areas of its own.
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from features.errors import ProjectError
 from features.project import Area, Project
@@ -76,8 +78,7 @@ def area_tree(project: Project) -> AreaTree:
         path = project.folder / project.areas.file
         if not path.is_file():
             raise ProjectError("areas_missing", file=project.areas.file)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            listed += [_area(row, project.areas.levels) for row in csv.DictReader(file)]
+        listed += _read(path, path.stat().st_mtime_ns, tuple(project.areas.levels))
     areas: dict[str, Area] = {}
     for area in listed:
         areas.setdefault(
@@ -93,7 +94,15 @@ def area_tree(project: Project) -> AreaTree:
     return AreaTree(areas, tuple(project.areas.levels))
 
 
-def _area(row: Mapping[str, str], levels: list[str]) -> Area:
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, changed: int, levels: tuple[str, ...]) -> tuple[Area, ...]:
+    """The file's areas, read once until it changes: a province has ten thousand, and every delivery asks."""
+    del changed
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return tuple(_area(row, levels) for row in csv.DictReader(file))
+
+
+def _area(row: Mapping[str, str], levels: Sequence[str]) -> Area:
     """One line of an area file."""
     zh = row.get("name_zh") or row["code"]
     level = row.get("level") or levels[-1]

@@ -18,6 +18,7 @@ import ibis
 from features.anchors import USUAL_PERIODS, presence
 from features.calendar import FOREVER, Grain, Period, period_end, period_index, period_start
 from features.cells import Batch, History, delivers, record_date
+from features.coverage import silent_areas
 from features.divisions import AreaTree, area_tree
 from features.engines.duckdb import Engine
 from features.errors import GateError
@@ -103,14 +104,20 @@ def require_fresh(states: Sequence[FeedState], *, allow_stale: bool = False) -> 
 def check_areas(project: Project, store: History, day: date, engine: Engine) -> list[AreaState]:
     """The state of every feed that reports by period, in every area that it has reported on.
 
-    A household is where its newest record known on the day says; a person's facts count where his household is.
+    A household is where its newest record known on the day says; a person's facts count where his household is. Areas
+    from which the project says that a feed does not come are absent.
     """
     batch, tree = Batch(project, store, (day,), engine, engine.scratch), area_tree(project)
     found = []
     for feed, series in presence(project).items():
         due = _due(project, feed, day)
+        silent = silent_areas(project, tree, feed, day)
         by_area = _counts_by_area(batch, feed, series.table, project.feeds[feed].cadence, tree)
-        for area, counts in sorted(by_area.items()):
+        for area in sorted({*silent, *by_area}):
+            if area in silent:
+                found.append(AreaState(feed, area, "absent", None, due, 0, 0))
+                continue
+            counts = by_area[area]
             status, newest, rows, usual = _judge(project, feed, counts, day)
             if usual < FEWEST:
                 status = "current"

@@ -36,18 +36,24 @@ def looked_up(batch: Batch, plan: Plan, rows: Path, names: Mapping[Expression, s
     if not nodes:
         return None
     tree = area_tree(batch.project)
-    for table in {TABLES[type(node)] for node in nodes} - batch.dated.keys():
+    tables = {TABLES[type(node)] for node in nodes}
+    for table in tables - batch.dated.keys():
         batch.dated[table] = _records(batch, table)
-    found = batch.statement("places", {"rows": [rows]}, lambda given: _places(given["rows"]))
-    places = batch.engine.rows(found)
+    telling = {area for table in tables for area in batch.dated[table]}
+    places = batch.engine.rows(batch.statement("places", {"rows": [rows]}, lambda given: _places(given["rows"])))
     columns: dict[str, list[Any]] = {"a": [], "a_area": [], "a_residence": [], **{names[node]: [] for node in nodes}}
+    answers: dict[tuple[int, tuple[str, ...], str | None], list[float | None]] = {}
     for a, area, residence in places:
         columns["a"].append(a)
         columns["a_area"].append(_text(area))
         columns["a_residence"].append(_text(residence) or "")
-        chain = tuple(found.code for found in tree.chain(_text(area) or ""))
-        for node in nodes:
-            columns[names[node]].append(_answer(node, a, batch, chain, _text(residence)))
+        # ten thousand villages have no records of their own: what holds in their counties is asked for once
+        chain = tuple(found.code for found in tree.chain(_text(area) or "") if found.code in telling)
+        key = (a, chain, _text(residence))
+        if key not in answers:
+            answers[key] = [_answer(node, a, batch, chain, key[2]) for node in nodes]
+        for node, answer in zip(nodes, answers[key], strict=True):
+            columns[names[node]].append(answer)
     schema = {"a": pa.int32(), "a_area": pa.string(), "a_residence": pa.string()}
     return [batch.small(columns, {**schema, **{names[node]: pa.float64() for node in nodes}})]
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from features.anchors import anchors, expected, feeds_of, presence
 from features.cells import Batch, History, write_cells
+from features.coverage import silences
 from features.days import (
     Clock,
     _attribute_tests,
@@ -35,6 +36,7 @@ from features.days import (
     with_areas,
     write_days,
 )
+from features.divisions import area_tree
 from features.engines.duckdb import Engine
 from features.errors import DataError, UsageError, did_you_mean
 from features.indicators import definition as d
@@ -211,7 +213,8 @@ class _Build:
         wanted: list[Expression] = list(self.columns.values())
         if self.presence is not None:
             wanted.append(d.Reported(self.presence, batch.project.population.within))
-        self.plan: Plan = plan(wanted, self.reporting)
+        silent = silences(batch.project, area_tree(batch.project), list(self.reporting))
+        self.plan: Plan = plan(wanted, self.reporting, silent)
         self.buckets = range(batch.project.store.buckets)
 
     def run(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.coverage import is_silent
 from features.divisions import AreaTree
 from features.engines.duckdb import Engine
 from features.project import Project
@@ -105,7 +106,7 @@ def _one(
     sufficient = bool(pd.notna(row["probability"]))
     trend = _trend(scored, household, row if sufficient else None)
     return Explanation(
-        heading=scored.heading,
+        heading=heading_here(scored, str(row["area_code"])),
         household_id=household,
         area=_path(scored.tree, str(row["area_code"])),
         level=str(row["level"]),
@@ -129,6 +130,18 @@ def _one(
         peer_count=len(say.peers.of(area)),
         triggers=tuple(_name(scored.bundle, indicator) for indicator in row["triggers"]),
     )
+
+
+def heading_here(scored: Scored, area: str) -> Heading:
+    """The heading as it is for a household: a feed that never comes from its area is absent there."""
+    heading = scored.heading
+    feeds = tuple(
+        dataclasses.replace(line, status="absent", newest=None, age_days=None)
+        if is_silent(scored.project, scored.tree, line.feed, area, heading.as_of)
+        else line
+        for line in heading.feeds
+    )
+    return dataclasses.replace(heading, feeds=feeds)
 
 
 def _path(tree: AreaTree, code: str) -> Words:

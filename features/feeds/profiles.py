@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from features.strict import Strict, Words
+from features.strict import Sourced, Strict, Words
 
 Scalar = str | int | float | bool
 ColumnType = Literal["text", "integer", "number", "money", "date", "period", "flag", "code"]
@@ -178,6 +178,24 @@ class Profile(Strict):
         return self
 
 
+class Silence(Sourced):
+    """Areas from which a feed does not come, since when, and until when if that has ended."""
+
+    areas: list[str] = Field(min_length=1, description="codes; what lies within them is meant too")
+    until: date | None = None
+
+    @field_validator("since")
+    @classmethod
+    def _dated(cls, since: str) -> str:
+        date.fromisoformat(since)
+        return since
+
+    @property
+    def first(self) -> date:
+        """The day since when it holds."""
+        return date.fromisoformat(self.since)
+
+
 class Feed(Strict):
     """A stream of deliveries from one department."""
 
@@ -187,4 +205,7 @@ class Feed(Strict):
     expected_within_days: int = Field(0, ge=0, description="a period's delivery is late after this many days")
     minimum_share: float = Field(0.5, ge=0, le=1, description="volume below this share of the usual is shrunken")
     essential: bool = True
+    not_from: list[Silence] = Field(
+        default_factory=list, description="areas that never send it: their households' state of the feed is absent"
+    )
     profile: Profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from features.indicators import definition as d
@@ -11,6 +11,7 @@ from features.indicators.structure import level, parts, plain, reach, rebuild, w
 
 LATE_AFTER = 12
 """A feed that has brought nothing for so many periods is absent, not late."""
+ABSENT = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,19 @@ def unique(items: Iterable[Expression]) -> tuple[Expression, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def plan(definitions: Sequence[Expression], presence: dict[str, Series] | None = None) -> Plan:
-    """The needs of `definitions`; `presence` holds a series of each feed that tells whether it reported."""
-    spelt = tuple(_spell(plain(one), presence or {}) for one in definitions)
+def plan(
+    definitions: Sequence[Expression],
+    presence: Mapping[str, Series] | None = None,
+    silences: Mapping[str, Expression] | None = None,
+) -> Plan:
+    """The needs of `definitions`.
+
+    Args:
+        definitions: what is asked for.
+        presence: a series of each feed that tells whether it reported.
+        silences: of feeds that do not come from everywhere, a test of the households from whose area they do not.
+    """
+    spelt = tuple(_spell(plain(one), presence or {}, silences or {}) for one in definitions)
     nodes = unique(node for one in spelt for node in walk(one))
     windows = tuple(node for node in nodes if isinstance(node, WINDOWS))
     period = unique(node for window in windows for node in walk(window.series))
@@ -94,13 +105,15 @@ def _parts_of_level(node: Expression, of: str) -> list[Expression]:
     return [part for part in parts(node) if level(part) == of]
 
 
-def _spell(expression: Expression, presence: dict[str, Series]) -> Expression:
+def _spell(expression: Expression, presence: Mapping[str, Series], silences: Mapping[str, Expression]) -> Expression:
     """Feed states as what they are: how far the feed's newest period in the household's area is behind."""
     if isinstance(expression, d.FeedState):
         behind = d.PeerMinimum(d.Late(presence[expression.feed], LATE_AFTER), (Attribute("area:visits"),))
         absent = d.Test(behind, d.When(at_least=LATE_AFTER))
-        return d.Sum((d.Test(behind, d.When(above=0)), absent))
-    return rebuild(expression, lambda part: _spell(part, presence))
+        state = d.Sum((d.Test(behind, d.When(above=0)), absent))
+        silent = silences.get(expression.feed)
+        return state if silent is None else d.Where(silent, d.Constant(ABSENT), state)
+    return rebuild(expression, lambda part: _spell(part, presence, silences))
 
 
 def column_names(plan: Plan) -> dict[Expression, str]:

@@ -23,6 +23,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from features.calendar import period_end, period_index
+from features.province.habits import Habit
 
 PARQUET_FROM, LONGEST_SHEET = 50_000, 5_000
 PARTS = ("history", "since")
@@ -37,21 +38,6 @@ def received_on(last: int) -> date:
 
 
 DELIVERED_ON = received_on(LAST_MONTH)
-
-
-@dataclass(frozen=True)
-class Habit:
-    """How a department sends a feed.
-
-    Attributes:
-        known: the column with the day on which the department knew.
-        container: `csv`, `gb18030`, `xlsx`, `parquet` or `sqlite`.
-        sheet: name of a workbook's sheet, or of a database's table.
-    """
-
-    known: str
-    container: str = "csv"
-    sheet: str = "数据"
 
 
 class Writer(Protocol):

@@ -25,7 +25,8 @@ REGIONS = ("prd", "east", "west", "north")
 URBAN_COUNTY = "区"
 STEMS, ENDINGS = "安平和顺兴荣长宁清石沙白云龙凤梅松竹柳桂", "溪塘岭坝湾坪洲桥田坑"
 INVENTED_FROM = 900
-"""Invented towns have codes from xxxxxx900 on, which no town of Guangdong has."""
+"""Invented towns have codes from xxxxxx900 on, which no town of Guangdong has, and villages end in 900 and more."""
+FEWEST_VILLAGES, SPREAD_OF_VILLAGES = 4, 5
 Integers = NDArray[np.int64]
 
 
@@ -43,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Geography:
-    """Places of the province, from the whole to the town.
+    """Places of the province, from the whole to the village.
 
     Attributes:
         upper: province, prefectures and counties.
@@ -78,12 +79,33 @@ class Geography:
         """Whether each town is a street of a city (街道), where most households are urban."""
         return np.array([town.name_zh.endswith("街道") for town in self.towns], dtype=bool)
 
+    @cached_property
+    def villages(self) -> tuple[Place, ...]:
+        """Villages, all invented, in the order of their towns."""
+        return tuple(_invent_villages(self.towns))
+
+    @cached_property
+    def first_village(self) -> Integers:
+        """Index of each town's first village, and at the end the number of villages."""
+        sizes = [_villages_of(number) for number in range(len(self.towns))]
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    @cached_property
+    def villages_of_county(self) -> Integers:
+        """Index of each county's first village and of the first one after its last: two columns."""
+        found = np.zeros((len(self.counties), 2), dtype=np.int64)
+        for county in range(len(self.counties)):
+            towns = np.flatnonzero(self.county_of_town == county)
+            if len(towns):
+                found[county] = self.first_village[towns[0]], self.first_village[towns[-1] + 1]
+        return found
+
     def write(self, path: Path) -> None:
         """The area file that a project file names."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["code", "name_zh", "name_en", "level", "parent_code"])
-            for place in (*self.upper, *self.towns):
+            for place in (*self.upper, *self.towns, *self.villages):
                 writer.writerow([place.code, place.name_zh, place.name_en, place.level, place.parent])
 
 
@@ -133,6 +155,31 @@ def _invent_towns(counties: tuple[Place, ...]) -> list[Place]:
                     f"Invented town {order + 1} of {county.name_en}",
                     "town",
                     county.code,
+                )
+            )
+    return found
+
+
+def _villages_of(town: int) -> int:
+    """Four to eight."""
+    return FEWEST_VILLAGES + town * 7 % SPREAD_OF_VILLAGES
+
+
+def _invent_villages(towns: tuple[Place, ...]) -> list[Place]:
+    """Communities in streets, villages elsewhere."""
+    found = []
+    for number, town in enumerate(towns):
+        street = town.name_zh.endswith("街道")
+        for order in range(_villages_of(number)):
+            first = STEMS[(number + order * 5) % len(STEMS)]
+            second = ENDINGS[(number // len(STEMS) + order * 3) % len(ENDINGS)]
+            found.append(
+                Place(
+                    f"{town.code}{INVENTED_FROM + order:03d}",
+                    f"{first}{second}{'社区' if street else '村'}",
+                    f"{'Community' if street else 'Village'} {order + 1} of {town.name_en or town.name_zh}",
+                    "village",
+                    town.code,
                 )
             )
     return found

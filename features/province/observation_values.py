@@ -74,6 +74,80 @@ class Visits(Strict):
     verdicts: Verdicts
 
 
+class Enrolment(Sourced):
+    """Share of those who are not insured through work and are missing from the roster of a year."""
+
+    uninsured: float
+    uninsured_assisted: float
+
+
+class Allowances(Sourced):
+    """The two allowances, yuan a month; who was never put on the list, and how often a payment fails."""
+
+    living: float
+    care: float
+    care_grade: int
+    never_listed: float
+    unpaid: float
+
+
+class Care(Sourced):
+    """Share of elders of severe grades, and of those who fall seriously ill, who are assessed as dependent on care."""
+
+    worst_grade: int
+    disabled: float
+    ill: float
+
+
+class EmergencyAid(Sourced):
+    """Share of the stays of households in debt that the fund helps to pay, and how much of the own payment."""
+
+    share: float
+    covers: float
+
+
+class Pensions(Sourced):
+    """Monthly chance that a pension is suspended for want of a proof of life, and for how many months."""
+
+    suspended: float
+    months: int
+
+
+class FarmStops(Sourced):
+    """Share of farms that stop after a storm, and of those without an adult in a month; for how many months."""
+
+    after_storm: float
+    without_adults: float
+    months: int
+
+
+class Referrals(Sourced):
+    """Share of confirmed needs passed on; days to answer, how often and how much later, how often never."""
+
+    sent: float
+    due_days: int
+    late: float
+    late_days: int
+    never: float
+    answers: dict[str, float]
+
+
+class Issues(Sourced):
+    """Share of visits that refute the data, and of rows in a wrong unit that were corrected, entered as an issue."""
+
+    of_visits: float
+    of_units: float
+
+
+class Prices(Sourced):
+    """Consumer prices against the year before (100): a wave about a mean, highest in a month, of so many months."""
+
+    mean: float
+    swing: float
+    highest: str
+    months: float
+
+
 class Observation(Sourced):
     """What departments notice, and how late."""
 
@@ -90,8 +164,15 @@ class Observation(Sourced):
     admitted_for_onset_months: int
     declared: Declared
     visits: Visits
-    without_medical: int
-    without_power: int
+    enrolment: Enrolment
+    allowances: Allowances
+    care: Care
+    emergency_aid: EmergencyAid
+    pensions: Pensions
+    farm_stops: FarmStops
+    referrals: Referrals
+    issues: Issues
+    prices: Prices
 
 
 class Typhoon(Strict):

@@ -29,8 +29,17 @@ def first_day(index: Any) -> Any:
     return (np.datetime64("1970-01", "M") + (index - 1970 * 12)).astype("datetime64[D]")
 
 
+def month_days(index: int) -> int:
+    """How many days a month has."""
+    return int((first_day(index + 1) - first_day(index)).astype(int))
+
+
 class Roll:
-    """Numbers of a block's households and members, and what the register says of each member."""
+    """Numbers of a block's households and members, and what the register says of each member.
+
+    Attributes:
+        day: the day of the month on which something happened in each household, alike for all who tell of it.
+    """
 
     def __init__(
         self, block: Block, geography: Geography, first: int, lags: Mapping[str, Sequence[float]],
@@ -40,11 +49,14 @@ class Roll:
         self.lags = lags
         self.state = state
         n = len(state)
-        codes = np.array([town.code for town in geography.towns])
-        self.town = pa.array(codes[block.town])
-        self.town_name = pa.array([geography.towns[town].name_zh for town in block.town])
+        self.places = pa.array([village.code for village in geography.villages])
+        towns = {town.code: town.name_zh for town in geography.towns}
+        self.place_names = pa.array([towns[village.parent] + village.name_zh for village in geography.villages])
+        start, after = geography.first_village[block.town], geography.first_village[block.town + 1]
+        self.village: Integers = start + persons.mixed(state.serial * 3 + 7) % (after - start)
         self.code = pa.array([f"HJ{int(number):08d}" for number in state.serial])
         self.opening = first_day(first)
+        self.day = np.full(n, self.opening)
         self.number = np.full((n, SLOTS), -1)
         self.numbers = pa.array([], pa.string())
         self.names = pa.array([], pa.string())
@@ -85,6 +97,14 @@ class Roll:
     def household(self, rows: Integers) -> pa.Array:
         """Household numbers."""
         return self.code.take(pa.array(rows))
+
+    def place(self, rows: Integers) -> pa.Array:
+        """Codes of the villages in which households live now."""
+        return self.places.take(pa.array(self.village[rows]))
+
+    def place_name(self, rows: Integers) -> pa.Array:
+        """Names of town and village."""
+        return self.place_names.take(pa.array(self.village[rows]))
 
     def register(self, index: int, registered: Flags | None = None) -> Integers:
         """What the register says that each member does; informal work that is lost is not noticed by anybody."""
@@ -150,15 +170,16 @@ class Roll:
 
     def follow(self, month: Month, values: Values, rng: np.random.Generator) -> list[pa.Table]:
         """What the register learns of a month: who left, who came, and whose state changed."""
-        end = first_day(month.index + 1)
-        found = []
+        self.day = first_day(month.index) + rng.integers(0, month_days(month.index), len(self.state))
+        found: list[pa.Table] = []
         left = month.died | month.moved
         rows, slots = np.nonzero(left)
         if len(rows):
             why = np.where(month.died[rows, slots], "死亡", np.where(slots < ELDERS.start, "分户", "迁出"))
-            known = self._telling(rows, slots, end + lag(rng, self.lags["left"], len(rows)))
-            found.append(self.table(rows, slots, known, np.full(len(rows), end), why.tolist()))
-        self._new(month, found, end, rng)
+            day = self.day[rows]
+            known = self._telling(rows, slots, day + lag(rng, self.lags["left"], len(rows)))
+            found.append(self.table(rows, slots, known, day, why.tolist()))
+        self._new(month, found, rng)
         work = self.register(month.index, month.registered)
         stage = stages(self.state, values, month.index)
         ill, grade = self.illness(), self.state.disability
@@ -170,23 +191,24 @@ class Roll:
         changed &= self.state.alive & ~month.born
         rows, slots = np.nonzero(changed)
         if len(rows):
-            known = self._telling(rows, slots, end + lag(rng, self.lags["changed"], len(rows)))
-            found.append(self.table(rows, slots, known, np.full(len(rows), end)))
+            day = self.day[rows]
+            known = self._telling(rows, slots, day + lag(rng, self.lags["changed"], len(rows)))
+            found.append(self.table(rows, slots, known, day))
             # the old state is closed as it was told; the new one is a row of its own
             self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
-            self.joined[rows, slots] = end
+            self.joined[rows, slots] = day
             found.append(self.table(rows, slots, known))
         self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
         return found
 
-    def _new(self, month: Month, found: list[pa.Table], end: np.datetime64, rng: np.random.Generator) -> None:
+    def _new(self, month: Month, found: list[pa.Table], rng: np.random.Generator) -> None:
         rows, slots = np.nonzero(month.born)
         if len(rows):
-            self.born_on[rows, slots] = first_day(month.index) + rng.integers(0, 28, len(rows))
+            self.born_on[rows, slots] = self.day[rows]
             self.enter(month.born)
             self.joined[rows, slots] = self.born_on[rows, slots]
             self.work[rows, slots], self.ill[rows, slots], self.grade[rows, slots] = INFANT, 0, 0
-            known = self._telling(rows, slots, end + lag(rng, self.lags["born"], len(rows)))
+            known = self._telling(rows, slots, self.day[rows] + lag(rng, self.lags["born"], len(rows)))
             found.append(self.table(rows, slots, known))
 
 

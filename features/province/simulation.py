@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from features.calendar import period_end, period_start
-from features.province.deliveries import LAST_MONTH, Deliveries, Habit, received_on
+from features.calendar import parse_period, period_end, period_start
+from features.province.deliveries import LAST_MONTH, Deliveries, received_on
 from features.province.departments.work import employer_numbers
+from features.province.faults import Faults
 from features.province.geography import REGIONS, Geography, read_geography
+from features.province.habits import HABITS, at_once
 from features.province.observation import Observer
+from features.province.truth import Truth
 from features.province.values import values
 from features.province.world import Province
 
@@ -27,36 +30,6 @@ PROJECT = Path(__file__).with_name("project.yaml")
 BUCKET_HOUSEHOLDS, MOST_BUCKETS = 5_000, 96
 HISTORY_MONTHS = 2
 """The last months come in a second delivery."""
-HABITS = {
-    "lines": Habit("公布日期", "gb18030"),
-    "standards": Habit("公布日期"),
-    "area_facts": Habit("发布日期"),
-    "households": Habit("登记日期"),
-    "dwellings": Habit("录入日期", "gb18030"),
-    "members": Habit("更新日期"),
-    "register": Habit("登记日期"),
-    "civil_registers": Habit("录入日期", "gb18030"),
-    "funerals": Habit("录入日期"),
-    "medical": Habit("入库日期", "gb18030"),
-    "contributions": Habit("上报日期", "parquet"),
-    "employers": Habit("上报日期", "parquet"),
-    "unemployment": Habit("录入日期"),
-    "pensions": Habit("上报日期", "parquet"),
-    "power": Habit("上报日期"),
-    "disability": Habit("录入日期", "xlsx", "证件"),
-    "rehabilitation": Habit("录入日期"),
-    "losses": Habit("登记日期", "gb18030"),
-    "businesses": Habit("公告日期", "sqlite", "zhuxiao"),
-    "turnover": Habit("申报日期"),
-    "farms": Habit("上报日期"),
-    "returns": Habit("登记日期"),
-    "school_entries": Habit("录入日期", "xlsx", "新生"),
-    "student_aid": Habit("录入日期"),
-    "verification": Habit("核对日期", "xlsx", "核对结果"),
-    "classes": Habit("经办日期"),
-    "payments": Habit("上报日期"),
-    "visits": Habit("录入日期"),
-}
 Progress = Callable[[str, int, int], None]
 
 
@@ -84,6 +57,8 @@ def simulate(
     scenario: str = "S0",
     data: Path | None = None,
     last: int = LAST_MONTH,
+    prompt: bool = False,
+    truth: Path | None = None,
     progress: Progress | None = None,
 ) -> Simulated:
     """Write the deliveries of a simulated province, its project file and its area file.
@@ -96,32 +71,43 @@ def simulate(
         scenario: a name of `values.yaml`.
         data: a folder that may hold the real towns.
         last: index of the last month; the last files arrive on the Sunday after the first week of the next.
+        prompt: every department knows at once what it would else have known later. World and facts are the same; what
+            differs between the two is what reporting lag costs.
+        truth: a folder for what no department knows (`truth.py`); none is written by default.
         progress: told about each block.
     """
     geography = read_geography(data)
     province = Province(values(), geography, households, last - months + 1, months, seed, scenario)
+    hidden = Truth(truth, folder / "deliveries") if truth is not None else None
     folder.mkdir(parents=True, exist_ok=True)
     geography.write(folder / "areas.csv")
     _write_project(folder / PROJECT.name, households)
     known_by = received_on(last)
     cut = period_end("month", last - HISTORY_MONTHS)
     out = Deliveries(folder / "deliveries", HABITS, cut, known_by, households)
+    faults = Faults(province, prompt=prompt)
     _standards(province, geography, out)
     course = province.course()
     employed = None
     report = progress or (lambda *_: None)
     for number in range(province.blocks):
         report("simulate", number, province.blocks)
-        gathered = Gathered(out)
-        observer = Observer(province, province.block(number, course), gathered)
+        gathered = Gathered(out, faults, number)
+        observer = Observer(province, province.block(number, course), gathered, faults)
         observer.opening()
+        if hidden is not None:
+            hidden.opening(observer.desk)
         for month in observer.block.months(province.first, province.last):
             observer.month(month)
+            if hidden is not None:
+                hidden.month(observer.desk, month)
         gathered.flush()
         employed = observer.employed if employed is None else employed + observer.employed
     report("simulate", province.blocks, province.blocks)
+    if hidden is not None:
+        hidden.close()
     if employed is not None:
-        _employers(province, employed, out)
+        _employers(province, employed, out, prompt=prompt)
     return Simulated(folder / PROJECT.name, out.close(), province, geography)
 
 
@@ -135,8 +121,8 @@ def _write_project(path: Path, households: int) -> None:
 class Gathered:
     """Holds a block's tables of each feed, so that a file grows by a block at once."""
 
-    def __init__(self, out: Deliveries) -> None:
-        self.out = out
+    def __init__(self, out: Deliveries, faults: Faults, block: int) -> None:
+        self.out, self.faults, self.block = out, faults, block
         self.tables: dict[str, list[pa.Table]] = {}
 
     def __call__(self, feed: str, rows: pa.Table) -> None:
@@ -146,8 +132,14 @@ class Gathered:
     def flush(self) -> None:
         """Write what is held."""
         for feed, tables in self.tables.items():
-            self.out.add(feed, pa.concat_tables(tables, promote_options="permissive"))
+            rows = told(feed, pa.concat_tables(tables, promote_options="permissive"), prompt=self.faults.prompt)
+            self.out.add(feed, self.faults.sent(feed, rows, HABITS[feed], self.block))
         self.tables = {}
+
+
+def told(feed: str, rows: pa.Table, *, prompt: bool) -> pa.Table:
+    """Rows with the day on which their department knows; a prompt one knows at once."""
+    return at_once(rows, HABITS[feed]) if prompt else rows
 
 
 def _standards(province: Province, geography: Geography, out: Deliveries) -> None:
@@ -174,7 +166,10 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
     stages = ("幼儿园", "义务教育", "高中", "高等教育")
     rows = [("学费", stage, cost * v.school.scale, early) for stage, cost in zip(stages, v.school.term, strict=True)]
     rows += [("高额自付线", "", 26_000.0, early), ("低收入高额自付线", "", 10_000.0, early)]
-    rows += [("生活补贴", "", 195.0, early), ("护理补贴", "", 261.0, early)]
+    rows += [
+        ("生活补贴", "", v.observation.allowances.living, early),
+        ("护理补贴", "", v.observation.allowances.care, early),
+    ]
     for year in range(opening.year - 1, opening.year + province.months // 12 + 3):
         rows += [("开学", "", 0.0, date(year, 3, 1)), ("开学", "", 0.0, date(year, 9, 1))]
     standards = [
@@ -200,29 +195,29 @@ def _standards(province: Province, geography: Geography, out: Deliveries) -> Non
         for county, region in zip(geography.counties, geography.region_of_county, strict=True):
             hazard = float(np.rint(2 * v.disasters.region[region]))
             facts.append((county.code, "灾害等级", hazard, f"{year}-01", told))
+    prices = v.observation.prices
+    highest = parse_period(prices.highest).index
     for index in range(province.first - 3, province.last + 1):
         told = period_end("month", index) + timedelta(days=10)
-        price = 101.5 + 1.8 * float(np.sin(index / 9.0))
+        price = prices.mean + prices.swing * float(np.cos(2 * np.pi * (index - highest) / prices.months))
         facts.append(("440000", "价格指数", round(price, 1), f"{index // 12}-{index % 12 + 1:02d}", told))
     names = ("行政区划", "指标", "数值", "月份", "发布日期")
     out.add("area_facts", pa.Table.from_pylist([dict(zip(names, fact, strict=True)) for fact in facts]))
 
 
-def _employers(province: Province, employed: np.ndarray, out: Deliveries) -> None:
+def _employers(province: Province, employed: np.ndarray, out: Deliveries, *, prompt: bool) -> None:
     """How many each employer insured, and how many left it, month by month."""
     for at in range(province.months):
         index = province.first + at
         there = np.flatnonzero(employed[at, 0] + employed[at, 1])
         end = period_end("month", index)
-        out.add(
-            "employers",
-            pa.table(
-                {
-                    "单位编号": employer_numbers(there),
-                    "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
-                    "参保人数": employed[at, 0, there],
-                    "减员人数": employed[at, 1, there],
-                    "上报日期": pa.array([end + timedelta(days=15)] * len(there), pa.date32()),
-                }
-            ),
+        rows = pa.table(
+            {
+                "单位编号": employer_numbers(there),
+                "月份": [f"{index // 12}-{index % 12 + 1:02d}"] * len(there),
+                "参保人数": employed[at, 0, there],
+                "减员人数": employed[at, 1, there],
+                "上报日期": pa.array([end + timedelta(days=15)] * len(there), pa.date32()),
+            }
         )
+        out.add("employers", told("employers", rows, prompt=prompt))

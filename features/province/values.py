@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field
 
+from features.province.faults_values import Faults
 from features.province.observation_values import Observation, Scenario
 from features.province.world_values import (
     Assistance,
@@ -43,6 +44,7 @@ class Values(Strict):
     help: Help
     power: Power
     observation: Observation
+    faults: Faults
     scenarios: Mapping[str, Scenario] = Field(default_factory=dict)
 
 

@@ -17,19 +17,28 @@ from features.calendar import period_index
 from features.errors import DataError
 from features.project import load_project
 from features.province import persons, world
-from features.province.deliveries import DELIVERED_ON, LONGEST_SHEET, Deliveries, Habit, feed_of
+from features.province.deliveries import DELIVERED_ON, LONGEST_SHEET, Deliveries, feed_of
 from features.province.geography import REGIONS, read_geography
+from features.province.habits import HABITS, Habit, happened_on
 from features.province.people import check_character
-from features.province.simulation import HABITS, simulate
+from features.province.simulation import simulate
 from features.province.values import values
 
 PROVINCES = {"11", "12", "13", "14", "15", *map(str, range(21, 24)), *map(str, range(31, 38)), *map(str, range(41, 47)),
              *map(str, range(50, 55)), *map(str, range(61, 66)), "71", "81", "82"}  # fmt: skip
 
 
+PROVISIONAL = ("medical", "losses")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return simulate(tmp_path_factory.mktemp("province"), households=400, months=18, seed=3)
+
+
+@pytest.fixture(scope="module")
+def prompt(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("prompt"), households=400, months=18, seed=3, prompt=True)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -82,9 +91,51 @@ def test_no_identity_number_can_be_anybodys(made):
         assert not (number[:2] in PROVINCES and number[17] == check_character(number))
 
 
+def delivered(files: list[Path], feed: str) -> pa.Table:
+    """Both files of a feed that is sent as CSV or Parquet, as text."""
+    found = []
+    for file in files:
+        if feed_of(file) != feed:
+            continue
+        if file.suffix == ".parquet":
+            table = pq.read_table(file)
+            found.append(pa.table([column.cast(pa.string()) for column in table.columns], table.column_names))
+            continue
+        encoding = "gb18030" if HABITS[feed].container == "gb18030" else "utf-8"
+        content = file.read_bytes()
+        text = pa.BufferReader(content.decode(encoding).encode())
+        found.append(pa.csv.read_csv(text, convert_options=all_text(content, encoding)))
+    return pa.concat_tables(found)
+
+
+@pytest.mark.parametrize("feed", ["medical", "contributions", "members", "losses", "turnover", "visits", "power"])
+def test_prompt_departments_tell_the_same_and_know_it_on_the_day(made, prompt, feed):
+    known = HABITS[feed].known
+    late, early = (delivered(one.files, feed) for one in (made, prompt))
+    facts = [name for name in late.column_names if name != known]
+    assert facts == [name for name in early.column_names if name != known]
+    if feed in PROVISIONAL:  # what was first told otherwise is told only as it is, in the codes of an earlier day
+        facts = facts[:2]
+    told = [set(zip(*(table[name].to_pylist() for name in facts), strict=True)) for table in (late, early)]
+    assert told[0] <= told[1], "what a late department knows, a prompt one knows too"
+    if feed in PROVISIONAL:
+        twice = [len(table) - len(pc.unique(table[facts[0]])) for table in (late, early)]
+        assert twice[0] > twice[1], "provisional versions are not sent"
+    days = pa.table({name: dated(early[name]) for name in early.column_names})
+    assert pc.all(pc.less_equal(days[known], happened_on(days, HABITS[feed]))).as_py()
+
+
+def dated(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Days as days, where all that is filled are days."""
+    try:
+        return column.cast(pa.date32())
+    except pa.ArrowInvalid:
+        return column
+
+
 def all_text(content: bytes, encoding: str) -> pa.csv.ConvertOptions:
     header = content.decode(encoding).splitlines()[0].replace('"', "").split(",")
-    return pa.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()))
+    return pa.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True)
 
 
 def test_persons_of_one_birthday_have_numbers_of_their_own():
@@ -129,7 +180,11 @@ def rows(size: int, known: date) -> pa.Table:
 
 
 def test_what_was_not_known_in_time_is_not_sent_and_a_long_sheet_becomes_csv(tmp_path):
-    habits = {"short": Habit("日", "xlsx"), "long": Habit("日", "xlsx"), "old": Habit("日", "gb18030")}
+    habits = {
+        "short": Habit("日", "日", "xlsx"),
+        "long": Habit("日", "日", "xlsx"),
+        "old": Habit("日", "日", "gb18030"),
+    }
     out = Deliveries(tmp_path, habits, DELIVERED_ON - timedelta(days=30), DELIVERED_ON, 400)
     out.add("short", rows(5, DELIVERED_ON))
     out.add("short", rows(7, DELIVERED_ON + timedelta(days=1)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from features.province.departments.coordination import Coordination
 from features.province.departments.desk import Desk, drawn, period
 from features.province.living import SENIOR, Month
 from features.province.roll import first_day
@@ -41,6 +42,7 @@ class Verification:
                 "授权书编号": desk.numbers("SQ", size),
                 "核对日期": day + desk.rng.integers(3, 25, size),
             },
+            asked,
         )
 
 
@@ -160,8 +162,8 @@ class Education:
 class Villages:
     """Visits and what they found; a share is drawn at random, more where need is visible."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, coordination: Coordination) -> None:
+        self.desk, self.coordination = desk, coordination
 
     def month(self, month: Month) -> None:
         """A visitor sees savings and help from kin in part, and errs a little about the month of an onset."""
@@ -189,6 +191,7 @@ class Villages:
                 "录入日期": day + desk.rng.integers(0, 9, size),
             },
         )
+        self.coordination.visited(month, rows, day, verdict)
 
     def _verdict(self, month: Month, rows: Integers) -> np.ndarray:
         """The code that a visitor chooses (V1 … V9)."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 
 from features.province import persons
 from features.province.departments.desk import Desk, closes_quarter, period
 from features.province.living import Month
-from features.province.roll import first_day
+from features.province.roll import first_day, lag
 from features.province.state import ADULTS, Integers
 
 GRADES = np.array(["A", "B", "C", "D"])
@@ -19,30 +18,25 @@ class Police:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.rng = desk.dice("police")
 
     def opening(self) -> None:
-        """The register as it stood before the first month."""
+        """The register as it stood before the first month; a few persons are listed by another household as well."""
         desk, roll = self.desk, self.desk.roll
-        state, rows = desk.state, np.arange(desk.n)
-        head = np.argmax(state.alive, axis=1)
-        since = roll.joined[rows, head]
-        known = np.maximum(roll.opening - desk.rng.integers(5, 90, desk.n), since)
-        desk.put(
-            "households",
-            {
-                "户号": roll.code,
-                "行政区划": roll.town,
-                "城乡": np.where(state.urban, 1, 2),
-                "户籍类型": np.where(state.migrant, 2, 1),
-                "户主姓名": roll.name(rows, head),
-                "户主证件号": roll.person(rows, head),
-                "联系电话": persons.phones(state.serial * 3 + 1),
-                "住址": persons.addresses(roll.town_name, state.serial * 5 + 2),
-                "立户日期": since,
-                "登记日期": known,
-            },
-        )
+        rows = np.arange(desk.n)
+        since = roll.joined[rows, np.argmax(desk.state.alive, axis=1)]
+        self._households(rows, since, np.maximum(roll.opening - desk.rng.integers(5, 90, desk.n), since))
         desk.add("members", roll.opening_rows(desk.rng))
+        twice = desk.state.alive & (self.rng.random(desk.state.alive.shape) < desk.faults.values.listed_twice.share)
+        persons_twice, slots = np.nonzero(twice)
+        order = np.argsort(desk.state.county, kind="stable")  # who comes next lives in the same county, as a rule
+        following = np.empty_like(order)
+        following[order] = np.roll(order, -1)
+        known = np.full(len(slots), roll.opening - 3)
+        table = roll.table(persons_twice, slots, known)
+        if len(slots):
+            other = roll.household(following[persons_twice])
+            desk.add("members", table.set_column(table.column_names.index("户号"), "户号", other))
 
     def members(self, month: Month) -> None:
         """What the register of members learns of a month."""
@@ -50,7 +44,7 @@ class Police:
             self.desk.add("members", table)
 
     def month(self, month: Month) -> None:
-        """Deaths, births, and who moved away."""
+        """Deaths, births, who moved away, and households that moved within their county."""
         gone = (month.moved & ~month.died).any(axis=1) & ~month.split
         for kind, flags in (("死亡", month.died.any(axis=1)), ("出生", month.born.any(axis=1)), ("迁出", gone)):
             self.desk.event(
@@ -59,9 +53,48 @@ class Police:
                 "事项编号",
                 ("事项", kind),
                 np.flatnonzero(flags),
-                month.index,
                 ("发生日期", "登记日期"),
             )
+        self._moves(month)
+
+    def _moves(self, month: Month) -> None:
+        desk, roll, v = self.desk, self.desk.roll, self.desk.faults.values.moves
+        rows = np.flatnonzero(self.rng.random(desk.n) < v.share)
+        first, after = desk.geography.villages_of_county[desk.state.county[rows]].T
+        roll.village[rows] = self.rng.integers(first, after)
+        day = first_day(month.index) + self.rng.integers(0, 28, len(rows))
+        known = day + lag(self.rng, v.lag, len(rows))
+        self._households(rows, day, known)
+        desk.put(
+            "register",
+            {
+                "事项编号": desk.numbers("HK", len(rows)),
+                "事项": np.full(len(rows), "迁入"),
+                "户号": roll.household(rows),
+                "发生日期": day,
+                "登记日期": known,
+            },
+        )
+
+    def _households(self, rows: Integers, since: np.ndarray, known: np.ndarray) -> None:
+        """Where households live from a day on, and who is the first of their members."""
+        desk, roll, state = self.desk, self.desk.roll, self.desk.state
+        head = np.argmax(state.alive[rows], axis=1)
+        desk.put(
+            "households",
+            {
+                "户号": roll.household(rows),
+                "行政区划": roll.place(rows),
+                "城乡": np.where(state.urban[rows], 1, 2),
+                "户籍类型": np.where(state.migrant[rows], 2, 1),
+                "户主姓名": roll.name(rows, head),
+                "户主证件号": roll.person(rows, head),
+                "联系电话": persons.phones(state.serial[rows] * 3 + 1),
+                "住址": persons.addresses(roll.place_name(rows), state.serial[rows] * 5 + 2),
+                "入住日期": since,
+                "登记日期": known,
+            },
+        )
 
 
 class CivilRegisters:
@@ -76,7 +109,7 @@ class CivilRegisters:
         died = month.died.any(axis=1)
         rows = np.flatnonzero(died)
         desk.event(
-            "funerals", "BZ", "办理编号", ("", ""), rows, month.index, ("办理日期", "录入日期"),
+            "funerals", "BZ", "办理编号", ("", ""), rows, ("办理日期", "录入日期"),
             费用_元=month.funeral[rows].round(0),
         )  # fmt: skip
         with_children = desk.state.children > 0
@@ -87,9 +120,7 @@ class CivilRegisters:
             ("事实无人抚养", np.flatnonzero(orphaned)),
             ("困境儿童", needy),
         ):
-            desk.event(
-                "civil_registers", "MZ", "事项编号", ("事项", kind), chosen, month.index, ("发生日期", "录入日期")
-            )
+            desk.event("civil_registers", "MZ", "事项编号", ("事项", kind), chosen, ("发生日期", "录入日期"))
 
 
 class DisabledFederation:
@@ -134,6 +165,7 @@ class Disasters:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.rng = desk.dice("disasters")
         self.housing = desk.state.housing.copy()
 
     def opening(self) -> None:
@@ -152,17 +184,18 @@ class Disasters:
         ):
             rows = np.flatnonzero(flags)
             day = desk.day(month.index, len(rows))
-            desk.put(
-                "losses",
-                {
-                    "灾情编号": desk.numbers("ZQ", len(rows)),
-                    "户号": desk.roll.household(rows),
-                    "损失类别": np.full(len(rows), kind),
-                    "估损_万元": (amount[rows] / 10_000).round(4),
-                    "受灾日期": day,
-                    "登记日期": day + desk.lag("losses", len(rows)),
-                },
-            )
+            columns = {
+                "灾情编号": desk.numbers("ZQ", len(rows)),
+                "户号": desk.roll.household(rows),
+                "损失类别": np.full(len(rows), kind),
+                "估损_万元": (amount[rows] / 10_000).round(4),
+                "受灾日期": day,
+                "登记日期": day + desk.lag("losses", len(rows)),
+            }
+            estimate = self.rng.lognormal(0, desk.faults.values.provisional_losses.spread, len(rows))
+            first = {"估损_万元": (amount[rows] * estimate / 10_000).round(4)}
+            early = self.rng.random(len(rows)) < desk.faults.values.provisional_losses.share
+            desk.put_provisional("losses", columns, first, rows, early, desk.faults.values.provisional_losses, self.rng)
         rows = np.flatnonzero(damaged)
         self.housing[rows] = np.minimum(self.housing[rows] + 1, len(GRADES) - 1)
         self._inspect(rows, first_day(month.index + 1) + desk.rng.integers(0, 25, len(rows)))
@@ -173,7 +206,7 @@ class Disasters:
             "dwellings",
             {
                 "户号": desk.roll.household(rows),
-                "行政区划": desk.roll.town.take(pa.array(rows)),
+                "行政区划": desk.roll.place(rows),
                 "城乡": np.where(desk.state.urban[rows], "城镇", "农村"),
                 "鉴定等级": GRADES[self.housing[rows]],
                 "鉴定日期": day,
@@ -187,7 +220,7 @@ class PowerCompany:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.without = desk.silent(3, desk.values.without_power)
+        self.without = desk.silent(desk.faults.values.silent.power)
 
     def month(self, month: Month) -> None:
         """Known in the second week of the next month."""
@@ -202,4 +235,5 @@ class PowerCompany:
                 "欠费": np.where(month.arrears[rows], "是", "否"),
                 "上报日期": first_day(month.index + 1) + desk.rng.integers(5, 11, len(rows)),
             },
+            rows,
         )

@@ -1,4 +1,4 @@
-"""Work: contributions, pensions, unemployment; turnover and closed businesses; farms and returned migrants."""
+"""Work: contributions and unemployment; turnover and closed businesses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import pyarrow as pa
 from features.province.departments.desk import Desk, closes_quarter, period, quarter
 from features.province.living import Month
 from features.province.roll import first_day
-from features.province.state import ADULTS, ELDERS, EMPLOYERS_PER_COUNTY, FORMAL, INFORMAL
+from features.province.state import ADULTS, EMPLOYERS_PER_COUNTY, FORMAL, INFORMAL
+
+OFFICES = 6
+"""Offices report on days of their own, so many in a row."""
 
 
 class HumanResources:
-    """Contributions of everybody who was ever insured through an employer, the unemployed who register, pensions.
+    """Contributions of everybody who was ever insured through an employer, and the unemployed who register.
 
     Attributes:
         employed: months × (insured, left) × employers; added up over blocks by the caller.
@@ -28,7 +31,6 @@ class HumanResources:
         """Who stopped contributing is reported so, month after month."""
         self._contributions(month)
         self._unemployment(month)
-        self._pensions(month)
 
     def _contributions(self, month: Month) -> None:
         desk = self.desk
@@ -49,8 +51,9 @@ class HumanResources:
                 "缴费月份": period(month.index, len(rows)),
                 "缴费基数_分": np.where(now, wage * 100, 0).astype(np.int64),
                 "参保状态": now.astype(np.int64),
-                "上报日期": np.full(len(rows), first_day(month.index + 1) + 14),
+                "上报日期": first_day(month.index + 1) + 11 + desk.state.county[rows] % OFFICES,
             },
+            rows,
         )
 
     def _unemployment(self, month: Month) -> None:
@@ -65,20 +68,6 @@ class HumanResources:
                 "登记日期": day,
                 "待遇截止日期": day + 30 * desk.province.values.work.benefit.months,
                 "录入日期": day + desk.lag("unemployment", len(rows)),
-            },
-        )
-
-    def _pensions(self, month: Month) -> None:
-        desk = self.desk
-        rows, slots = np.nonzero(desk.state.alive[:, ELDERS])
-        each = month.pension[rows] / np.maximum(desk.state.elders[rows], 1)
-        desk.put(
-            "pensions",
-            {
-                "证件号": desk.roll.person(rows, slots + ELDERS.start),
-                "发放月份": period(month.index, len(rows)),
-                "金额_元": each.round(2),
-                "上报日期": np.full(len(rows), first_day(month.index + 1) + 9),
             },
         )
 
@@ -125,32 +114,3 @@ class Businesses:
                 },
             )
             self.turnover[:] = 0
-
-
-class Agriculture:
-    """Farm income and area by the quarter, and migrants who come home without work."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.income = np.zeros(desk.n)
-
-    def month(self, month: Month) -> None:
-        """A damaged farm works less land."""
-        desk, v = self.desk, self.desk.values.farms
-        self.income += month.farm
-        if closes_quarter(month.index):
-            rows = np.flatnonzero(desk.state.farms)
-            area = np.where(desk.state.farm_damaged[rows] > 0, v.damaged_mu, v.least_mu + desk.state.serial[rows] % 5)
-            desk.put(
-                "farms",
-                {
-                    "户号": desk.roll.household(rows),
-                    "所属季度": quarter(month.index, len(rows)),
-                    "种养收入_元": self.income[rows].round(0),
-                    "种养面积_亩": area,
-                    "上报日期": np.full(len(rows), first_day(month.index + 1) + 19),
-                },
-            )
-            self.income[:] = 0
-        home = desk.chance(desk.state.migrant & month.lost_informal.any(axis=1), desk.values.return_seen)
-        desk.event("returns", "FX", "登记编号", ("", ""), home, month.index, ("返乡日期", "登记日期"))
