@@ -9,11 +9,12 @@ worth. Hence `missed` = Σ y/π − caught, and recall = caught / (caught + miss
 **Households that nobody met** (V7–V9) are not a no. Within risk rows and within audit rows those met stand for all.
 
 **Interval.** Missed households are a weighted sum of few counts: a normal interval would reach below zero and cover too
-seldom. Its limits are those of a gamma distribution with the same mean and variance (Fay and Feuer 1997, with the mean
-weight of an audit row for the next, unseen one, as Tiwari and others 2006): for equal weights these are the exact limits
-of a Poisson count, and with no confirmed audit row the upper one is three rows' worth, not zero. Uncertainty about
-unmet risk rows is added on the log scale (Zou and Donner's variance recovery). Weeks may be pooled: draws of different
-weeks are independent given what went before, so that the error of the sum is a martingale.
+seldom. Its limits are those of gamma distributions with the same mean and variance (Fay and Feuer 1997; the weight of
+the next, unseen row is the mean of audit rows', Tiwari and others 2006; in the mid-P form of Fay and Kim 2017, because
+the exact form covers 98 % where 95 is promised). For equal weights they are the mid-P limits of a Poisson count, and
+with no confirmed audit row the upper one is three rows' worth, not zero. Uncertainty about unmet risk rows is added on
+the log scale (Zou and Donner's variance recovery). Weeks may be pooled: draws of different weeks are independent given
+what went before, so that the error of the sum is a martingale.
 
 **Without audit rows nothing can be said of the missed.** `missed` then is not zero but unknown, and so is recall.
 """
@@ -25,7 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 LEVEL = 0.95
 
@@ -78,7 +79,7 @@ def estimate_recall(visited: Visited, *, level: float = LEVEL) -> Recall:
     >>> told = Visited(np.r_[risk, audit], np.r_[np.ones(20), np.full(10, 0.05)], np.arange(30) >= 20)
     >>> found = estimate_recall(told)
     >>> round(found.estimate, 3), round(found.low, 2), round(found.high, 2)
-    (0.474, 0.14, 0.97)
+    (0.474, 0.15, 0.95)
     """
     met = ~np.isnan(visited.found)
     y = np.nan_to_num(visited.found)
@@ -113,16 +114,26 @@ def _answering(met: np.ndarray, audit: np.ndarray) -> np.ndarray:
 def gamma_limits(total: float, variance: float, weight: float, level: float = LEVEL) -> tuple[float, float]:
     """Limits of a weighted sum of counts; `weight` is that of one more count.
 
-    With weights of one these are the exact limits of a Poisson count:
+    With weights of one these are the mid-P limits of a Poisson count:
 
-    >>> [round(limit, 3) for limit in gamma_limits(3.0, 3.0, 1.0)]
-    [0.619, 8.767]
+    >>> [round(limit, 2) for limit in gamma_limits(3.0, 3.0, 1.0)]
+    [0.76, 8.16]
+    >>> [round(limit, 2) for limit in gamma_limits(0.0, 0.0, 1.0)]
+    [0.0, 3.0]
     """
     tail = (1 - level) / 2
-    low = 0.0 if total <= 0 else float(stats.gamma.ppf(tail, total**2 / variance, scale=variance / total))
     more, spread = total + weight, variance + weight**2
-    high = float(stats.gamma.ppf(1 - tail, more**2 / spread, scale=spread / more))
-    return low, high
+    wide = stats.gamma(more**2 / spread, scale=spread / more)
+    if total <= 0:
+        return 0.0, float(wide.ppf(1 - 2 * tail))
+    narrow = stats.gamma(total**2 / variance, scale=variance / total)
+
+    def limit(share: float) -> float:
+        ends = float(narrow.ppf(share)), float(wide.ppf(share))
+        found: float = optimize.brentq(lambda x: (narrow.cdf(x) + wide.cdf(x)) / 2 - share, *ends)
+        return found
+
+    return limit(tail), limit(1 - tail)
 
 
 def _limits(caught: float, spread: float, missed: tuple[float, float, float]) -> tuple[float, float]:

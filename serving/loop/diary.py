@@ -59,7 +59,7 @@ class Diary:
         untouched: onsets of the same province where nobody visits.
         risks: by list day, what the model said of each household; NaN outside the cohort.
         trained: days on which a model was learnt, with the onsets and rows it was learnt from.
-        applied: households by the month in which they came to assistance by themselves after an onset.
+        applied: months × households, came to assistance by themselves after an onset.
     """
 
     plan: Plan
@@ -73,4 +73,4 @@ class Diary:
     untouched: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
     risks: dict[date, np.ndarray] = field(default_factory=dict)
     trained: list[tuple[date, float, int]] = field(default_factory=list)
-    applied: list[tuple[date, int]] = field(default_factory=list)
+    applied: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))

@@ -280,7 +280,9 @@ class _Loop:
         return model.risk(life.plan.method, known)
 
     def _closed(self, desk: Desk) -> Diary:
-        return replace(desk.diary, onsets=np.array(desk.life.onsets), unaided=np.array(desk.life.unaided))
+        life = desk.life
+        true = {name: np.array(getattr(life, name)) for name in ("onsets", "unaided", "applied")}
+        return replace(desk.diary, **true)
 
 
 @dataclass

@@ -32,8 +32,9 @@ APART = 12_600
 """Household numbers kept for one province; a multiple of 42: reviews and businesses go by the number, by six and seven."""
 MOST = 100
 FIELD_STREAM, ORACLE_STREAM = 7, 2
-HOUSEHOLDS_A_COUNTY = 500
-"""At the project's capacity of five visits a county and week, one household in a hundred is visited in a week."""
+HOUSEHOLDS_A_COUNTY = 1_000
+"""At the project's capacity of five visits a county and week, one household in two hundred is visited in a week: about
+what an assistant who verifies eight a month does in a village of 400 households."""
 Add = Callable[[str, pa.Table, int], None]
 
 
@@ -64,6 +65,7 @@ class Life:
         earlier, later: what visitors can see at the end of the last month but one, and of the last month.
         onsets: months × households.
         unaided: months × households, in hardship at the month's end without assistance.
+        applied: months × households, came to assistance by themselves after an onset.
         oracle_chance: chance of an onset in the coming three months, from what was true before the last month.
     """
 
@@ -76,6 +78,7 @@ class Life:
     later: Sight | None = None
     onsets: list[np.ndarray] = field(default_factory=list)
     unaided: list[np.ndarray] = field(default_factory=list)
+    applied: list[np.ndarray] = field(default_factory=list)
     oracle_chance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class Life:
             rng = np.random.default_rng([self.plan.seed, index, ORACLE_STREAM])
             self.oracle_chance = self._chances(index - 1, oracle_paths, rng)
         month = next(block.months(index, index))
+        self.applied.append(month.began & (self.onset_month >= 0))
         # whom the field's referrals brought to assistance comes to the department like anybody who applied
         month = replace(month, began=month.began | self.admitted)
         self.admitted = np.zeros(len(self), dtype=bool)
@@ -187,10 +191,17 @@ def small(whole: Values, counties: int) -> Values:
 
 
 def untouched(seed: int, *, households: int, first: int, months: int) -> np.ndarray:
-    """Onsets of a province of the seed that nobody visits: months × households."""
+    """New hardships of a province of the seed that nobody visits: months × households.
+
+    Onsets of households on assistance are no new hardships: departments know them, and no list holds them.
+    """
     province = Province(values(), places(0, households), households, first, months, seed)
     block = province.block(0, province.course())
-    return np.array([month.onset for month in block.months(first, first + months - 1)])
+    found, assisted = [], block.state.assisted.copy()
+    for month in block.months(first, first + months - 1):
+        found.append(month.onset & ~assisted)
+        assisted = month.assisted
+    return np.array(found)
 
 
 def largest() -> int:
