@@ -49,6 +49,8 @@ from training.gathering import used_indicators
 Progress = Callable[[str, int, int], None]
 LEAST_LEAF = 20
 """The project's leaves of 200 rows are meant for 10,000 households and more; smaller provinces have smaller ones."""
+BUCKET_HOUSEHOLDS = 40_000
+"""Larger buckets than a deployment's: a panel compiles its queries for each bucket anew."""
 WARM_MONTHS = 6
 """Before the first day that is trained on, so that windows have something to look back on."""
 
@@ -59,6 +61,8 @@ class Terms:
 
     Attributes:
         households: of each province.
+        per_county: households of each county; at the project's capacity of five visits a county and week, a thousand
+            are about what an assistant who verifies eight a month does in a village of 400.
         weeks: lists that are made.
         history: months that departments report on before the first list.
         retrain: months between two trainings.
@@ -70,6 +74,7 @@ class Terms:
     """
 
     households: int = 2_000
+    per_county: int = 1_000
     weeks: int = 100
     history: int = 24
     retrain: int = 3
@@ -77,6 +82,16 @@ class Terms:
     unrecorded: str = "unknown"
     prompt: bool = False
     paths: int = 100
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """What a province is settled with."""
+        return {
+            "households": self.households,
+            "per_county": self.per_county,
+            "first": self.first,
+            "months": self.months,
+        }
 
     @property
     def listing_months(self) -> list[int]:
@@ -153,8 +168,7 @@ class _Loop:
         home = folder / "home"
         settings = Settings(home=home, threads=threads, memory_limit=memory, pseudonym_key=key)
         post = Post(folder / "deliveries", None, settings, prompt=terms.prompt)  # type: ignore[arg-type]
-        shape = {"households": terms.households, "first": terms.first, "months": terms.months}
-        lives = [settle(plan, post.add, field_values(), **shape) for plan in plans]
+        lives = [settle(plan, post.add, field_values(), **terms.shape) for plan in plans]
         post.project = project = _deployment(folder, terms, lives)
         with engine(settings, Home(home)) as opened:
             yield cls(terms, project, settings, post, opened, Kept(folder / "kept"), lives)
@@ -219,9 +233,7 @@ class _Loop:
         for life in self.lives:
             names = np.array(ask.many("household_number", pa.array(life.codes)).to_pylist(), dtype=object)
             if life.plan.seed not in onsets:
-                onsets[life.plan.seed] = untouched(
-                    life.plan.seed, households=len(life), first=self.terms.first, months=self.terms.months
-                )
+                onsets[life.plan.seed] = untouched(life.plan.seed, **self.terms.shape)
             diary = Diary(life.plan, len(life), self.terms.first, untouched=onsets[life.plan.seed])
             self.desks.append(Desk(life, diary, names))
 
@@ -306,7 +318,7 @@ def _deployment(folder: Path, terms: Terms, lives: Sequence[Life]) -> Project:
     rule = project.tasks[name].model_copy(update={"unrecorded": terms.unrecorded})
     leaf = max(LEAST_LEAF, min(200, terms.households // 50))
     model = project.model.model_copy(update={"parameters": {**project.model.parameters, "min_data_in_leaf": leaf}})
-    buckets = max(2, -(-terms.households * len(lives) // 20_000))
+    buckets = -(-terms.households * len(lives) // BUCKET_HOUSEHOLDS)
     return project.model_copy(
         update={
             "feeds": {feed_id: _in_any_container(feed) for feed_id, feed in project.feeds.items()},

@@ -32,9 +32,6 @@ APART = 12_600
 """Household numbers kept for one province; a multiple of 42: reviews and businesses go by the number, by six and seven."""
 MOST = 100
 FIELD_STREAM, ORACLE_STREAM = 7, 2
-HOUSEHOLDS_A_COUNTY = 1_000
-"""At the project's capacity of five visits a county and week, one household in two hundred is visited in a week: about
-what an assistant who verifies eight a month does in a village of 400 households."""
 Add = Callable[[str, pa.Table, int], None]
 
 
@@ -169,9 +166,11 @@ class Life:
         )
 
 
-def settle(plan: Plan, add: Add, field: Field_, *, households: int, first: int, months: int) -> Life:
+def settle(
+    plan: Plan, add: Add, field: Field_, *, households: int, per_county: int, first: int, months: int
+) -> Life:
     """A province before its first month."""
-    geography = places(plan.number, households)
+    geography = places(plan.number, households, per_county)
     province = Province(small(values(), len(geography.counties)), geography, households, first, months, plan.seed)
     block = province.block(0, province.course())
     block.state.serial = block.state.serial + plan.number * APART
@@ -190,12 +189,12 @@ def small(whole: Values, counties: int) -> Values:
     return whole.model_copy(update={"observation": seen.model_copy(update=silent)})
 
 
-def untouched(seed: int, *, households: int, first: int, months: int) -> np.ndarray:
+def untouched(seed: int, *, households: int, per_county: int, first: int, months: int) -> np.ndarray:
     """New hardships of a province of the seed that nobody visits: months × households.
 
     Onsets of households on assistance are no new hardships: departments know them, and no list holds them.
     """
-    province = Province(values(), places(0, households), households, first, months, seed)
+    province = Province(values(), places(0, households, per_county), households, first, months, seed)
     block = province.block(0, province.course())
     found, assisted = [], block.state.assisted.copy()
     for month in block.months(first, first + months - 1):
@@ -209,13 +208,13 @@ def largest() -> int:
     return BLOCK
 
 
-def places(number: int, households: int) -> Geography:
+def places(number: int, households: int, per_county: int) -> Geography:
     """A small province's own prefecture: a few counties, by region as in the whole, each of a street and a town.
 
     Codes of prefectures and below begin with 99, which no province has.
     """
     known = read_geography()
-    wanted = _by_region(values(), max(1, round(households / HOUSEHOLDS_A_COUNTY)))
+    wanted = _by_region(values(), max(1, round(households / per_county)))
     models = [
         place
         for region, count in zip(REGIONS, wanted, strict=True)
