@@ -284,8 +284,10 @@ def curves(
         shapes.append(line(left, y, right, y, LINE if share else STEEL))
         shown = f"{100 * value:.0f} %" if percent else f"{value:.1f}"
         shapes.append(text(left - 6, y + 4, shown, anchor="end", size=10.5))
-    for place in sorted({0, len(ticks) // 2, len(ticks) - 1} if ticks else ()):
-        shapes.append(text(at(place, 0)[0], height - 6, ticks[place], anchor="middle", size=10.5))
+    shapes += [
+        text(at(place, 0)[0], height - 6, ticks[place], anchor="middle", size=10.5)
+        for place in sorted({0, len(ticks) // 2, len(ticks) - 1} if ticks else ())
+    ]
     ends: list[float] = []
     for order, (name, points) in enumerate(lines):
         colour = (BRAND, LEVEL_COLOURS["orange"], MUTED, INK)[order % 4]
@@ -326,9 +328,7 @@ def _curve(
     return shapes
 
 
-def intervals(
-    rows: Sequence[tuple[str, float, float, float, float, bool]], label: str, *, width: float = 640
-) -> str:
+def intervals(rows: Sequence[tuple[str, float, float, float, float, bool]], label: str, *, width: float = 640) -> str:
     """Estimates with their intervals beside the truth: (name, value, low, high, true, inside).
 
     The truth is a diamond, filled where its interval holds it and hollow in red where it does not.

@@ -286,11 +286,17 @@ def simulate_deliveries(
 def simulate_loop(
     console: Console,
     weeks: Annotated[int, typer.Option("--weeks", min=1, help="周数 weeks")] = 100,
-    households: Annotated[int, typer.Option("--households", min=200, help="每省户数 households of each province")] = 2_000,
+    households: Annotated[
+        int, typer.Option("--households", min=200, help="每省户数 households of each province")
+    ] = 2_000,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="省的个数 provinces, each of its own seed")] = 3,
     seed: Seed = 1,
-    audit_share: Annotated[float, typer.Option("--audit-share", min=0, max=0.5, help="随机抽查比例 share of random rows")] = 0.2,
-    per_county: Annotated[int, typer.Option("--per-county", min=100, help="每县户数 households of each county")] = 1_000,
+    audit_share: Annotated[
+        float, typer.Option("--audit-share", min=0, max=0.5, help="随机抽查比例 share of random rows")
+    ] = 0.2,
+    per_county: Annotated[
+        int, typer.Option("--per-county", min=100, help="每县户数 households of each county")
+    ] = 1_000,
     compare: Annotated[bool, typer.Option("--compare", help="各方法同样多的走访 methods at equal visits")] = False,
     out: Out = None,
 ) -> None:

@@ -2,9 +2,9 @@
 
 Of the households that a visit would confirm, the list's risk rows reach some (`caught`): they were visited, and are
 simply counted. The rest is out of sight, but for the audit rows, drawn at random with a known probability π: each
-confirmed one stands for 1/π households (Horvitz–Thompson). With the probability π that a row had to be listed *by either
-way*, Σ y/π over the list estimates Σ y over everybody the list was drawn from, without bias, whatever the model is
-worth. Hence `missed` = Σ y/π − caught, and recall = caught / (caught + missed).
+confirmed one stands for 1/π households (Horvitz–Thompson). With the probability π that a row had to be listed *by
+either way*, Σ y/π over the list estimates Σ y over everybody the list was drawn from, without bias, whatever the model
+is worth. Hence `missed` = Σ y/π − caught, and recall = caught / (caught + missed).
 
 **Households that nobody met** (V7–V9) are not a no. Within risk rows and within audit rows those met stand for all.
 

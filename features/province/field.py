@@ -61,7 +61,7 @@ class Referrals(Sourced):
     spread: float
 
 
-class Field_(Strict):
+class FieldValues(Strict):
     """Everything that the field is a function of, beside its seed."""
 
     visits: Visits
@@ -70,9 +70,9 @@ class Field_(Strict):
 
 
 @functools.cache
-def field_values(path: Path = FILE) -> Field_:
+def field_values(path: Path = FILE) -> FieldValues:
     """The values of a file; the frozen ones by default."""
-    return Field_.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return FieldValues.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Sight:
     onset_month: Integers
 
 
-def sight(month: Month, state: State, onset_month: Integers, values: Field_) -> Sight:
+def sight(month: Month, state: State, onset_month: Integers, values: FieldValues) -> Sight:
     """What can be seen at the end of a month; nothing of it changes when the state does."""
     bands = np.digitize(month.savings / month.need, values.knowledge.savings_months)
     return Sight(
@@ -134,7 +134,9 @@ class Findings:
         return found
 
 
-def visit(earlier: Sight, later: Sight, weekdays: Integers, straddles: Flags, values: Field_, rng: Generator) -> Findings:
+def visit(
+    earlier: Sight, later: Sight, weekdays: Integers, straddles: Flags, values: FieldValues, rng: Generator
+) -> Findings:
     """What visits in a week find, household by household.
 
     Args:
@@ -196,7 +198,7 @@ class Answers:
 NEVER = -1
 
 
-def answer(size: int, values: Field_, rng: Generator) -> Answers:
+def answer(size: int, values: FieldValues, rng: Generator) -> Answers:
     """Answers to referrals of all households of a block, drawn whoever is referred."""
     v = values.referrals
     days = np.rint(v.median_days * np.exp(rng.normal(0, v.spread, size))).astype(np.int64)

@@ -43,7 +43,9 @@ def loop(console: Console, out: Path | None, asked: Asked) -> None:
     _possible(asked)
     folder = console.settings.home / FOLDER
     with console.progress() as progress:
-        report = _compared(console, asked, folder, progress) if asked.compare else _looped(console, asked, folder, progress)
+        report = (
+            _compared(console, asked, folder, progress) if asked.compare else _looped(console, asked, folder, progress)
+        )
     files = write_report(report, out or folder / "report")
     _say(console, report)
     console.finish(**report, files=[str(file) for file in files])
@@ -88,9 +90,7 @@ def _terms(asked: Asked) -> Terms:
     return Terms(households=asked.households, per_county=asked.per_county, weeks=asked.weeks)
 
 
-def _driven(
-    console: Console, terms: Terms, plans: Sequence[Plan], folder: Path, progress: Report
-) -> list[Diary]:
+def _driven(console: Console, terms: Terms, plans: Sequence[Plan], folder: Path, progress: Report) -> list[Diary]:
     settings = console.settings
     return drive(
         terms, plans, folder / "state", threads=settings.threads, memory=settings.memory_limit, progress=progress

@@ -26,7 +26,10 @@ LEVEL = 0.95
 
 def account(diaries: Sequence[Diary]) -> dict[str, Any]:
     """The report of a loop: provinces with audit rows beside provinces without."""
-    arms = {"with": [d for d in diaries if d.plan.audit_share > 0], "without": [d for d in diaries if not d.plan.audit_share]}
+    arms = {
+        "with": [d for d in diaries if d.plan.audit_share > 0],
+        "without": [d for d in diaries if not d.plan.audit_share],
+    }
     return {
         "provinces": {name: len(found) for name, found in arms.items()},
         "series": {name: series(found) for name, found in arms.items() if found},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -55,9 +56,13 @@ def compare(diaries: Mapping[str, Sequence[Diary]]) -> dict[str, Any]:
             "times": _interval(shares[after] / np.maximum(shares[before], 1e-9)),
             "fewer_days": _interval(waits[before] - waits[after]),
         }
-        for before, after in zip(names, names[1:], strict=False)
+        for before, after in itertools.pairwise(names)
     ]
-    times = _interval(shares["lightgbm"] / np.maximum(shares["rules"], 1e-9)) if {"rules", "lightgbm"} <= set(names) else None
+    times = (
+        _interval(shares["lightgbm"] / np.maximum(shares["rules"], 1e-9))
+        if {"rules", "lightgbm"} <= set(names)
+        else None
+    )
     return {
         "hardships": len(rows),
         "seeds": [diary.plan.seed for diary in diaries[names[0]]],

@@ -127,7 +127,12 @@ def sundays(index: int) -> list[date]:
 
 
 def drive(
-    terms: Terms, plans: Sequence[Plan], folder: Path, *, threads: int = 2, memory: str = "1GB",
+    terms: Terms,
+    plans: Sequence[Plan],
+    folder: Path,
+    *,
+    threads: int = 2,
+    memory: str = "1GB",
     progress: Progress | None = None,
 ) -> list[Diary]:
     """Live the provinces of the plans side by side through all weeks; one diary for each, in their order.
@@ -136,7 +141,8 @@ def drive(
         terms: length and size.
         plans: provinces that share a store.
         folder: emptied, and filled with the deployment's state.
-        threads, memory: of this machine; they change the time and nothing else.
+        threads: of this machine; they change the time and nothing else.
+        memory: the engine's limit, likewise.
         progress: told about each month.
     """
     with _Loop.open(terms, plans, folder, threads, memory) as loop:
@@ -157,9 +163,7 @@ class _Loop:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, terms: Terms, plans: Sequence[Plan], folder: Path, threads: int, memory: str
-    ) -> Iterator[_Loop]:
+    def open(cls, terms: Terms, plans: Sequence[Plan], folder: Path, threads: int, memory: str) -> Iterator[_Loop]:
         """A deployment of its own, with nothing in it."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -244,7 +248,7 @@ class _Loop:
     def _store(self) -> Store:
         return Store(Home(self.settings.home), self.project)
 
-    # --- a Sunday -------------------------------------------------------------------------------------------------------
+    # --- a Sunday -----------------------------------------------------------------------------------------------------
 
     def _learn(self, task: str, until: date, report: Progress) -> None:
         """A new model for every province that has enough to learn from; the others keep theirs."""
@@ -293,8 +297,12 @@ class _Loop:
 
     def _closed(self, desk: Desk) -> Diary:
         life = desk.life
-        true = {name: np.array(getattr(life, name)) for name in ("onsets", "unaided", "applied")}
-        return replace(desk.diary, **true)
+        return replace(
+            desk.diary,
+            onsets=np.array(life.onsets),
+            unaided=np.array(life.unaided),
+            applied=np.array(life.applied),
+        )
 
 
 @dataclass

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from features.calendar import period_end
 from features.province.departments.assistance import Villages
 from features.province.departments.work import employer_numbers
-from features.province.field import Field_, Sight, sight
+from features.province.field import FieldValues, Sight, sight
 from features.province.geography import REGIONS, Geography, Place, read_geography
 from features.province.helping import Kind, give
 from features.province.living import Month
@@ -29,7 +29,8 @@ from features.province.values import Values, values
 from features.province.world import BLOCK, Province
 
 APART = 12_600
-"""Household numbers kept for one province; a multiple of 42: reviews and businesses go by the number, by six and seven."""
+"""Household numbers kept for one province; a multiple of 42, for reviews and businesses go by the number, by six and
+by seven."""
 MOST = 100
 FIELD_STREAM, ORACLE_STREAM = 7, 2
 Add = Callable[[str, pa.Table, int], None]
@@ -59,6 +60,7 @@ class Life:
     """One small province, from its first month that departments report on.
 
     Attributes:
+        practice: how visitors find what they find, and departments answer.
         earlier, later: what visitors can see at the end of the last month but one, and of the last month.
         onsets: months × households.
         unaided: months × households, in hardship at the month's end without assistance.
@@ -69,7 +71,7 @@ class Life:
     plan: Plan
     province: Province
     observer: Observer
-    field: Field_
+    practice: FieldValues
     add: Add
     earlier: Sight | None = None
     later: Sight | None = None
@@ -114,7 +116,7 @@ class Life:
         self.onset_month = np.where(month.onset, index, self.onset_month)
         self.observer.month(month)
         self._employers(month)
-        self.earlier, self.later = self.later, sight(month, block.state, self.onset_month, self.field)
+        self.earlier, self.later = self.later, sight(month, block.state, self.onset_month, self.practice)
         self.onsets.append(month.onset.copy())
         self.unaided.append(month.hardship & ~month.assisted)
 
@@ -129,7 +131,8 @@ class Life:
 
     def leave_visits_to_lists(self) -> None:
         """From now on visitors go where the list sends them, and nowhere else."""
-        self.observer.departments = tuple(d for d in self.observer.departments if not isinstance(d, Villages))
+        others = tuple(d for d in self.observer.departments if not isinstance(d, Villages))
+        self.observer.departments = others  # type: ignore[assignment] # one fewer than it was made with
 
     def written(self, feed: str, rows: pa.Table) -> None:
         """A department's rows on their way, with employers' numbers that no other province has."""
@@ -167,7 +170,7 @@ class Life:
 
 
 def settle(
-    plan: Plan, add: Add, field: Field_, *, households: int, per_county: int, first: int, months: int
+    plan: Plan, add: Add, practice: FieldValues, *, households: int, per_county: int, first: int, months: int
 ) -> Life:
     """A province before its first month."""
     geography = places(plan.number, households, per_county)
@@ -175,8 +178,11 @@ def settle(
     block = province.block(0, province.course())
     block.state.serial = block.state.serial + plan.number * APART
     life: list[Life] = []
-    observer = Observer(province, block, lambda feed, rows: life[0].written(feed, rows))
-    life.append(Life(plan, province, observer, field, add))
+
+    def written(feed: str, rows: pa.Table) -> None:
+        life[0].written(feed, rows)
+
+    life.append(Life(plan, province, Observer(province, block, written), practice, add))
     return life[0]
 
 
@@ -222,7 +228,9 @@ def places(number: int, households: int, per_county: int) -> Geography:
     ]
     prefecture = f"99{number:02d}00"
     upper = [place for place in known.upper if place.level == "province"]
-    upper.append(Place(prefecture, f"模拟第{number + 1}片", f"Simulated area {number + 1}", "prefecture", upper[0].code, "prd"))
+    upper.append(
+        Place(prefecture, f"模拟第{number + 1}片", f"Simulated area {number + 1}", "prefecture", upper[0].code, "prd")
+    )
     towns = []
     for order, model in enumerate(models, 1):
         code = f"{prefecture[:4]}{order:02d}"
@@ -251,4 +259,3 @@ def _by_region(all_values: Values, counties: int) -> list[int]:
     order = np.argsort(-(shares - found), kind="stable")
     found[order[: counties - found.sum()]] += 1
     return [int(count) for count in found]
-

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from features.calendar import period_end, period_index
 from features.project import Project
-from features.province.field import HELPED, NEVER, UNTOLD, Answers, Field_, Findings, answer, visit
+from features.province.field import HELPED, NEVER, UNTOLD, Answers, Findings, answer, visit
 from features.province.helping import Kind
 from serving.listing import Earlier, Entry, Episode, Finding, Selection, select
 from serving.loop.diary import Call, Diary, Week
@@ -66,7 +66,7 @@ class Desk:
         for kind in ("grant", "assistance"):
             due = [row for day, row, promised in self.promised if promised == kind and day <= last]
             if due:
-                self.life.help(np.array(due), kind)  # type: ignore[arg-type]
+                self.life.help(np.array(due), kind)
         self.promised = [entry for entry in self.promised if entry[0] > last]
 
     def _list(self, project: Project, day: date, cohort: pd.DataFrame, events: dict[str, date]) -> Selection:
@@ -90,14 +90,12 @@ class Desk:
         assert life.earlier is not None
         assert life.later is not None
         rng = np.random.default_rng([life.plan.seed, FIELD_STREAM, day.toordinal()])
-        weekdays = rng.integers(1, life.field.visits.weekdays + 1, len(life))
+        weekdays = rng.integers(1, life.practice.visits.weekdays + 1, len(life))
         left = (period_end("month", life.index) - day).days
-        found = visit(life.earlier, life.later, weekdays, weekdays > left, life.field, rng)
-        return found, answer(len(life), life.field, rng)
+        found = visit(life.earlier, life.later, weekdays, weekdays > left, life.practice, rng)
+        return found, answer(len(life), life.practice, rng)
 
-    def _record(
-        self, day: date, made: Selection, found: tuple[Findings, Answers], cohort: pd.DataFrame
-    ) -> None:
+    def _record(self, day: date, made: Selection, found: tuple[Findings, Answers], cohort: pd.DataFrame) -> None:
         assert self.life.earlier is not None
         rows = np.array([self.row_of[entry.household_id] for entry in made.entries], dtype=np.int64)
         audit = np.array([entry.kind == "audit" for entry in made.entries], dtype=bool)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from features.engines.duckdb import engine
-from features.province.field import HELPED
 from features.project import load_project
+from features.province.field import HELPED
 from features.settings import Home, Settings
 from features.store import Store
 from reports.loop import write_report
@@ -104,7 +104,9 @@ def test_the_report_stands_in_both_languages_with_its_charts(lived, tmp_path):
 def compare_wide(diaries):
     """Methods over a time that is long enough to have new hardships with whole windows."""
     wide = {
-        name: [replace(d, weeks=[*d.weeks, replace(d.weeks[-1], day=d.weeks[0].day + timedelta(days=300))]) for d in found]
+        name: [
+            replace(d, weeks=[*d.weeks, replace(d.weeks[-1], day=d.weeks[0].day + timedelta(days=300))]) for d in found
+        ]
         for name, found in diaries.items()
     }
     return compare({name: [shifted(d) for d in found] for name, found in wide.items()})
