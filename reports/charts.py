@@ -282,7 +282,7 @@ def curves(
         y = floor - (floor - ceiling) * share / 1.08
         value = top / 1.08 * share
         shapes.append(line(left, y, right, y, LINE if share else STEEL))
-        shown = f"{100 * value:.0f} %" if percent else f"{value:.1f}"
+        shown = f"{100 * value:.0f}%" if percent else f"{value:.1f}"
         shapes.append(text(left - 6, y + 4, shown, anchor="end", size=10.5))
     shapes += [
         text(at(place, 0)[0], height - 6, ticks[place], anchor="middle", size=10.5)
@@ -348,6 +348,6 @@ def intervals(rows: Sequence[tuple[str, float, float, float, float, bool]], labe
             line(start + value * scale, y - 5, start + value * scale, y + 5, INK, width=2),
             f'<path d="{diamond}" fill="{colour if inside else "#ffffff"}" stroke="{colour}" stroke-width="1.4"/>',
         ]
-    shapes.append(text(start, len(rows) * step + 16, "0 %", size=10.5, anchor="middle"))
-    shapes.append(text(start + top * scale, len(rows) * step + 16, f"{100 * top:.0f} %", size=10.5, anchor="middle"))
+    shapes.append(text(start, len(rows) * step + 16, "0%", size=10.5, anchor="middle"))
+    shapes.append(text(start + top * scale, len(rows) * step + 16, f"{100 * top:.0f}%", size=10.5, anchor="middle"))
     return svg(width, len(rows) * step + 24, label, shapes)

@@ -21,16 +21,16 @@ def percent(value: float | None, digits: int = 1) -> str:
     """A share in per cent.
 
     >>> percent(0.1234)
-    '12.3 %'
+    '12.3%'
     """
-    return "—" if value is None or value != value else f"{100 * value:.{digits}f} %"  # noqa: PLR0124 -- NaN
+    return "—" if value is None or value != value else f"{100 * value:.{digits}f}%"  # noqa: PLR0124 -- NaN
 
 
 def ranged(values: Sequence[float | None] | None, shown: Callable[[float | None], str] = percent) -> str:
     """A figure with its interval.
 
     >>> ranged([0.2, 0.1, 0.3])
-    '20.0 % (10.0 %–30.0 %)'
+    '20.0% (10.0%–30.0%)'
     """
     if not values or values[0] is None:
         return "—"

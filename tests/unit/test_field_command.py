@@ -46,5 +46,5 @@ def test_a_hundred_weeks_end_with_the_simulated_province():
 
 
 def test_figures_without_an_interval_say_only_themselves():
-    assert ranged([0.5, None, None]) == "50.0 %"
+    assert ranged([0.5, None, None]) == "50.0%"
     assert ranged([None, None, None]) == percent(float("nan")) == "—"

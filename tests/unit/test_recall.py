@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
-from training.recall import Recall, Visited, estimate_recall, gamma_limits
+from reports.recall import Recall, Visited, estimate_recall, gamma_limits
 
 WEEKS, POOL, PLACES, AUDITS = 60, 600, 12, 3
 
