@@ -14,8 +14,8 @@ from scipy import stats
 
 from features.calendar import period_end, period_index
 from features.province.field import HELPED, UNTOLD
-from serving.loop.diary import Diary, Week
 from reports.recall import Visited, estimate_recall
+from serving.loop.diary import Diary, Week
 
 HORIZON_DAYS = 91
 BLOCK_WEEKS = 25
