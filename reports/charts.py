@@ -6,7 +6,7 @@ numbers (`role="img"` with `aria-label`). Colour never stands alone: position, o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 INK = "#1c2b36"
@@ -286,3 +286,100 @@ def steps(rows: Sequence[tuple[str, float]], label: str, *, width: float = 760) 
         if place + 1 < len(rows):
             shapes.append(line(start + end * scale, y + 16, start + end * scale, y + step, LINE, dash="2 2"))
     return svg(width, len(rows) * step + 6, label, shapes)
+
+
+def curves(
+    lines: Sequence[tuple[str, Sequence[tuple[float | None, float | None, float | None]]]],
+    ticks: Sequence[str],
+    label: str,
+    *,
+    percent: bool = True,
+    width: float = 470,
+    height: float = 210,
+) -> str:
+    """Figures over time, one line a group with the band of its interval: (name, points of (value, low, high)).
+
+    Lines differ in dash and in the mark of their points, not only in colour; each bears its name at its end.
+    """
+    told = [part for _, points in lines for point in points for part in point if part is not None]
+    top = max([*told, 0.0]) * 1.08 or 1.0
+    left, right, floor, ceiling = 46.0, width - 96, height - 24, 8.0
+    step = (right - left) / max(len(ticks) - 1, 1)
+
+    def at(place: int, value: float) -> tuple[float, float]:
+        return left + place * step, floor - (floor - ceiling) * max(value, 0.0) / top
+
+    shapes = []
+    for share in (0.0, 0.5, 1.0):
+        y = floor - (floor - ceiling) * share / 1.08
+        value = top / 1.08 * share
+        shapes.append(line(left, y, right, y, LINE if share else STEEL))
+        shown = f"{100 * value:.0f}%" if percent else f"{value:.1f}"
+        shapes.append(text(left - 6, y + 4, shown, anchor="end", size=10.5))
+    shapes += [
+        text(at(place, 0)[0], height - 6, ticks[place], anchor="middle", size=10.5)
+        for place in sorted({0, len(ticks) // 2, len(ticks) - 1} if ticks else ())
+    ]
+    ends: list[float] = []
+    for order, (name, points) in enumerate(lines):
+        colour = (BRAND, LEVEL_COLOURS["orange"], MUTED, INK)[order % 4]
+        shapes += _curve(points, at, colour, order)
+        last = [at(place, point[0]) for place, point in enumerate(points) if point[0] is not None]
+        if last:
+            y = last[-1][1] + 4
+            while any(abs(y - other) < 13 for other in ends):
+                y += 13
+            ends.append(y)
+            shapes.append(text(last[-1][0] + 8, y, name, fill=colour, bold=True))
+    return svg(width, height, label, shapes)
+
+
+def _curve(
+    points: Sequence[tuple[float | None, float | None, float | None]],
+    at: Callable[[int, float], tuple[float, float]],
+    colour: str,
+    order: int,
+) -> list[str]:
+    """One line: its band, its stroke, and a mark at each point."""
+    shapes = []
+    band = [(place, low, high) for place, (_, low, high) in enumerate(points) if low is not None and high is not None]
+    if len(band) > 1:
+        edge = [at(place, high) for place, _, high in band] + [at(place, low) for place, low, _ in band[::-1]]
+        path = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in edge)
+        shapes.append(f'<path d="{path}Z" fill="{colour}" fill-opacity="0.12"/>')
+    places = [at(place, value) for place, (value, _, _) in enumerate(points) if value is not None]
+    if len(places) > 1:
+        path = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in places)
+        dash = f' stroke-dasharray="{("", "6 3", "2 3", "9 3 2 3")[order % 4]}"' if order % 4 else ""
+        shapes.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
+    for x, y in places:
+        if order % 2:
+            shapes.append(rectangle(x - 2.4, y - 2.4, 4.8, 4.8, colour))
+        else:
+            shapes.append(f'<circle cx="{number(x)}" cy="{number(y)}" r="2.8" fill="{colour}"/>')
+    return shapes
+
+
+def intervals(rows: Sequence[tuple[str, float, float, float, float, bool]], label: str, *, width: float = 640) -> str:
+    """Estimates with their intervals beside the truth: (name, value, low, high, true, inside).
+
+    The truth is a diamond, filled where its interval holds it and hollow in red where it does not.
+    """
+    top = max([0.0, *(high for _, _, _, high, _, _ in rows), *(true for *_, true, _ in rows)]) or 1.0
+    start, step = 120.0, 18.0
+    scale = (width - start - 60) / top
+    shapes = []
+    for order, (name, value, low, high, true, inside) in enumerate(rows):
+        y = order * step + 12
+        x = start + true * scale
+        colour = BRAND if inside else LEVEL_COLOURS["red"]
+        diamond = f"M{number(x)} {number(y - 5)}l5 5-5 5-5-5z"
+        shapes += [
+            text(start - 10, y + 4, name, anchor="end", size=11),
+            line(start + low * scale, y, start + high * scale, y, STEEL, width=3),
+            line(start + value * scale, y - 5, start + value * scale, y + 5, INK, width=2),
+            f'<path d="{diamond}" fill="{colour if inside else "#ffffff"}" stroke="{colour}" stroke-width="1.4"/>',
+        ]
+    shapes.append(text(start, len(rows) * step + 16, "0%", size=10.5, anchor="middle"))
+    shapes.append(text(start + top * scale, len(rows) * step + 16, f"{100 * top:.0f}%", size=10.5, anchor="middle"))
+    return svg(width, len(rows) * step + 24, label, shapes)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from features.errors import INTERRUPTED
 from serving.console import Console, command
@@ -29,6 +30,23 @@ vault_app = typer.Typer(help="身份库 · the identity vault", no_args_is_help=
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(list_app, name="list")
 app.add_typer(vault_app, name="vault")
+
+
+class DeliveriesFirst(typer.core.TyperGroup):
+    """`zhouji simulate --out …` means `zhouji simulate deliveries --out …`, as it always did."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Name the command that was meant."""
+        meant = args and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if meant or not args else ["deliveries", *args])
+
+
+simulate_app = typer.Typer(
+    help="模拟省：部门文件与走访现场 · a simulated province: deliveries, and the field",
+    no_args_is_help=True,
+    cls=DeliveriesFirst,
+)
+app.add_typer(simulate_app, name="simulate")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只说要做什么 say what would be done, write nothing")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="数据日 as-of day, YYYY-MM-DD")]
@@ -249,8 +267,8 @@ Seed = Annotated[int, typer.Option("--seed", help="随机种子 seed")]
 Scenario = Annotated[str, typer.Option("--scenario", help="情景 scenario, S0–S6")]
 
 
-@command(app)
-def simulate(
+@command(simulate_app, "deliveries")
+def simulate_deliveries(
     console: Console,
     out: Annotated[Path, typer.Option("--out", help="写到哪个文件夹 folder to write")],
     households: Households = 20_000,
@@ -262,6 +280,31 @@ def simulate(
     from serving.commands import demonstration
 
     demonstration.simulate_deliveries(console, out, households=households, months=months, seed=seed, scenario=scenario)
+
+
+@command(simulate_app, "loop")
+def simulate_loop(
+    console: Console,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, help="周数 weeks")] = 100,
+    households: Annotated[
+        int, typer.Option("--households", min=200, help="每省户数 households of each province")
+    ] = 2_000,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="省的个数 provinces, each of its own seed")] = 3,
+    seed: Seed = 1,
+    audit_share: Annotated[
+        float, typer.Option("--audit-share", min=0, max=0.5, help="随机抽查比例 share of random rows")
+    ] = 0.2,
+    per_county: Annotated[
+        int, typer.Option("--per-county", min=100, help="每县户数 households of each county")
+    ] = 1_000,
+    compare: Annotated[bool, typer.Option("--compare", help="各方法同样多的走访 methods at equal visits")] = False,
+    out: Out = None,
+) -> None:
+    """模拟清单、走访、回填、再训练的循环。 Run list, visits, findings and retraining over simulated weeks."""
+    from serving.commands import field
+
+    asked = field.Asked(households, weeks, seeds, seed, audit_share, per_county, compare)
+    field.loop(console, out, asked)
 
 
 @command(app)

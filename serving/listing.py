@@ -126,13 +126,18 @@ class AreaCount:
 
 @dataclass(frozen=True)
 class Selection:
-    """The list and its account."""
+    """The list and its account.
+
+    Attributes:
+        pool: everybody whom this list could have drawn: what its probabilities of selection stand for.
+    """
 
     entries: tuple[Entry, ...]
     left: tuple[Left, ...]
     suggestions: tuple[str, ...]
     areas: tuple[AreaCount, ...]
     episodes: tuple[Episode, ...]
+    pool: frozenset[str] = frozenset()
 
     def count(self, kind: Kind) -> int:
         """Rows of a kind."""
@@ -209,6 +214,7 @@ def select(
         suggestions=tuple(sorted(cohort.loc[waiting, "household_id"])),
         areas=_counts(cohort, entries, capacity, cooling),
         episodes=_episodes(entries, open_now, [e for e in earlier.episodes if e.household_id in cooling], day, run_id),
+        pool=frozenset(pool["household_id"]),
     )
 
 

@@ -27,14 +27,15 @@ from features.staging import write_atomically
 from features.store import Store
 from models import bundle as bundles
 from models.bundle import Bundle
+from models.calibration import Calibration
 from models.registry import Registry
 from models.schema import schema_of
 from training.baselines import Scored, score_baselines
-from training.crossfitting import calibrate, choose, divide, fit_whole, judge_out_of_fold, out_of_fold
+from training.crossfitting import Split, calibrate, choose, divide, fit_whole, judge_out_of_fold, out_of_fold
 from training.days import candidate_days, first_day, known_until, mature_days
 from training.evaluation import MAIN, Judged, evaluate_rows
 from training.folds import temporal_folds
-from training.gathering import gather, known_of, used_indicators
+from training.gathering import Work, gather, known_of, used_indicators
 from training.labels import as_of_days_within, is_mature
 from training.receipts import (
     finished,
@@ -47,6 +48,7 @@ from training.receipts import (
     training_key,
 )
 from training.rows import Progress, Rows, read_rows
+from training.search import Found
 
 CHUNK = 100_000
 Draw = Callable[[Bundle, Mapping[str, Any], Path], Sequence[Path]]
@@ -91,28 +93,49 @@ def train(
     if receipt.is_file() and (found := finished(store, receipt)) is not None:
         return _log(registry, found[0], found[1], register=register, draw=draw)
     work = gather(project, task, store, until, engine, settings.threads, seed, indicators, report)
-    folds = divide(work)
-    best = choose(work, folds, trials, report)
-    margins, baselines = out_of_fold(work, folds, best, report)
-    calibration = calibrate(work, folds, margins)
-    judged, evaluated = judge_out_of_fold(work, folds, margins, baselines, calibration, report)
-    report("fit", 0, 1)
-    booster, fitted = fit_whole(work, best)
-    evaluated["training"] = receipt_of(work, folds, best)
+    learnt = learn(work, trials, report)
+    judged, evaluated = judge_out_of_fold(
+        work, learnt.folds, learnt.margins, learnt.out_of_fold, learnt.calibration, report
+    )
+    evaluated["training"] = receipt_of(work, learnt.folds, learnt.best)
     made = bundles.save(
         store.home.project(project.name).bundles,
         manifest=manifest(work, store, trials),
         schema=schema_of(project, indicators),
-        booster=booster,
-        calibration=calibration,
+        booster=learnt.booster,
+        calibration=learnt.calibration,
         levels=project.levels,
-        baselines=fitted,
+        baselines=learnt.baselines,
         project_file=project_file(project),
     )
     keep_for_plots(report_folder(made), judged, seed)
     content = {"bundle": made.digest, "report": evaluated}
     write_atomically(receipt, bundles.canonical(content))
     return _log(registry, made, evaluated, register=register, draw=draw)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What was learnt from rows: a booster of all of them with its calibration, baselines, and what folds said."""
+
+    folds: list[Split]
+    best: Found
+    margins: list[np.ndarray]
+    out_of_fold: list[dict[str, Scored]]
+    calibration: Calibration
+    booster: str
+    baselines: dict[str, Any]
+
+
+def learn(work: Work, trials: int, report: Progress) -> Learnt:
+    """Fold, search, calibrate and fit; the same rows, trials and seed give the same bytes."""
+    folds = divide(work)
+    best = choose(work, folds, trials, report)
+    margins, baselines = out_of_fold(work, folds, best, report)
+    calibration = calibrate(work, folds, margins)
+    report("fit", 0, 1)
+    booster, fitted = fit_whole(work, best)
+    return Learnt(folds, best, margins, baselines, calibration, booster, fitted)
 
 
 def plan(project: Project, task: str, store: Store, *, until: date, engine: Engine | None = None) -> dict[str, Any]:

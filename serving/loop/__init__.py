@@ -1,0 +1,1 @@
+"""The simulated field: the whole product driven from above over simulated weeks, as its users would drive it."""
