@@ -127,14 +127,15 @@ def _fit_fold(
 
 
 def out_of_fold(
-    work: Work, folds: list[Split], best: Found, progress: Progress
+    work: Work, folds: list[Split], best: Found, progress: Progress, *, compared: bool = True
 ) -> tuple[list[np.ndarray], list[dict[str, Scored]]]:
-    """Margins and baselines of each fold's test rows."""
+    """Margins and baselines of each fold's test rows; without baselines where nobody will compare."""
     margins, baselines = [], []
     for number, split in enumerate(folds):
         progress("folds", number, len(folds))
-        fitted = _baselines_of(work, split.train, split.outcome, split.at_risk)
-        margins.append(_fit_fold(work, split, fitted["logistic"], best.parameters, members=None))
+        wanted = compared or work.choices.distil > 0
+        fitted = _baselines_of(work, split.train, split.outcome, split.at_risk) if wanted else {}
+        margins.append(_fit_fold(work, split, fitted.get("logistic"), best.parameters, members=None))
         baselines.append(score_baselines(fitted, known_of(work.rows, split.test)))
     return margins, baselines
 
@@ -206,18 +207,19 @@ def _line(work: Work, folds: list[Split], margins: list[np.ndarray], of: list[in
     return Calibration.fit(margin, rows.outcome[places], rows.day[places], _calibration_weights(work, places))
 
 
-def fit_whole(work: Work, best: Found) -> tuple[str, dict[str, Any]]:
+def fit_whole(work: Work, best: Found, *, compared: bool = True) -> tuple[str, dict[str, Any]]:
     """The booster of all mature rows, its members merged into one, and the baselines of the same rows."""
     rows = work.rows
     places = np.flatnonzero(~np.isnan(rows.outcome) & (rows.at_risk | work.choices.train_all))
-    fitted = _baselines_of(work, places, rows.outcome[places], rows.at_risk[places])
+    wanted = compared or work.choices.distil > 0
+    fitted = _baselines_of(work, places, rows.outcome[places], rows.at_risk[places]) if wanted else {}
     texts = fitting.fit(
         _sample(work, places, rows.outcome[places]),
         work.choices,
         work.directions,
         seed=work.seed,
         threads=work.threads,
-        teacher=fitted["logistic"],
+        teacher=fitted.get("logistic"),
         parameters=best.parameters,
     )
     return merge(texts), fitted

@@ -127,14 +127,17 @@ class Learnt:
     baselines: dict[str, Any]
 
 
-def learn(work: Work, trials: int, report: Progress) -> Learnt:
-    """Fold, search, calibrate and fit; the same rows, trials and seed give the same bytes."""
+def learn(work: Work, trials: int, report: Progress, *, compared: bool = True) -> Learnt:
+    """Fold, search, calibrate and fit; the same rows, trials and seed give the same bytes.
+
+    Without `compared` no baselines are fitted but those that teach the booster: they take most of a small training.
+    """
     folds = divide(work)
     best = choose(work, folds, trials, report)
-    margins, baselines = out_of_fold(work, folds, best, report)
+    margins, baselines = out_of_fold(work, folds, best, report, compared=compared)
     calibration = calibrate(work, folds, margins)
     report("fit", 0, 1)
-    booster, fitted = fit_whole(work, best)
+    booster, fitted = fit_whole(work, best, compared=compared)
     return Learnt(folds, best, margins, baselines, calibration, booster, fitted)
 
 

@@ -258,7 +258,9 @@ class _Loop:
             plan = desk.life.plan
             if plan.method == "oracle":
                 continue
-            made = learn_one(whole, f"99{plan.number:02d}", plan.seed, self.settings.threads)
+            made = learn_one(
+                whole, f"99{plan.number:02d}", plan.seed, self.settings.threads, compared=plan.method != "lightgbm"
+            )
             if made is not None:
                 self.models[plan.number] = made
                 desk.diary.trained.append((until, made.onsets, made.rows))

@@ -94,14 +94,17 @@ def gather_rows(
     return Work(project, task, 0, 1, rows, evidence, until, tuple(indicator.direction for indicator in indicators))
 
 
-def learn_one(whole: Work, prefix: str, seed: int, threads: int) -> Model | None:
-    """A model of the rows whose area begins with `prefix`; None where they hold too few onsets to learn from."""
+def learn_one(whole: Work, prefix: str, seed: int, threads: int, *, compared: bool) -> Model | None:
+    """A model of the rows whose area begins with `prefix`; None where they hold too few onsets to learn from.
+
+    `compared`: fit baselines as well.
+    """
     rows = _of_areas(whole.rows, prefix)
     told = rows.outcome[rows.cohort]
     if min(float(told.sum()), float((1 - told).sum())) < LEAST_POSITIVES:
         return None
     work = Work(whole.project, whole.task, seed, threads, rows, whole.evidence, whole.until, whole.directions)
-    learnt = learn(work, 0, lambda *_: None)
+    learnt = learn(work, 0, lambda *_: None, compared=compared)
     booster = load_booster(learnt.booster, threads=threads)
     return Model(booster, learnt.calibration, learnt.baselines, whole.until, float(told.sum()), len(told))
 
