@@ -26,7 +26,7 @@ from features.province.helping import Kind, give
 from features.province.living import Month
 from features.province.observation import Observer
 from features.province.oracle import oracle
-from features.province.values import values
+from features.province.values import Values, values
 from features.province.world import BLOCK, Province
 
 APART = 12_600
