@@ -307,6 +307,24 @@ def simulate_loop(
     field.loop(console, out, asked)
 
 
+@command(simulate_app, "bound")
+def simulate_bound(
+    console: Console,
+    households: Households = 20_000,
+    months: Annotated[int, typer.Option("--months", min=30, help="月数 months")] = 36,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="种子个数 seeds")] = 1,
+    seed: Seed = 7,
+    out: Out = None,
+) -> None:
+    """困难能预见到什么程度：各方法、先知与差距。 How well hardship can be foreseen: methods, the bound, the gap.
+
+    The report is a page in both languages with its charts, and JSON.
+    """
+    from serving.commands import bound
+
+    bound.bound(console, out, households=households, months=months, seeds=seeds, seed=seed)
+
+
 @command(app)
 def demo(
     console: Console,
