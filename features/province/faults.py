@@ -69,8 +69,7 @@ class Faults:
     def sent(self, feed: str, rows: pa.Table, habit: Habit, block: int) -> pa.Table:
         """A block's rows as they are sent: in the codes of the day, some twice, and some that cannot be read."""
         rng = self._generator(f"rows {feed}", block)
-        if feed == self.values.new_codes.feed:
-            rows = self._recoded(rows, habit)
+        rows = self.coded(feed, rows, habit)
         if feed in self.values.repeats.feeds:
             again = np.flatnonzero(rng.random(rows.num_rows) < self.values.repeats.share)
             rows = pa.concat_tables([rows, rows.take(pa.array(again))])
@@ -80,9 +79,11 @@ class Faults:
             rows = _with(rows, column, pc.if_else(hit, pa.scalar(text, pa.string()).cast(kept.type), kept))
         return rows
 
-    def _recoded(self, rows: pa.Table, habit: Habit) -> pa.Table:
-        """A code column in the list that was in force when the row was entered."""
+    def coded(self, feed: str, rows: pa.Table, habit: Habit) -> pa.Table:
+        """Rows in the list of codes that was in force when each was entered."""
         change = self.values.new_codes
+        if feed != change.feed:
+            return rows
         column = rows[change.column]
         old = pa.array(list(change.codes), pa.string())
         new = pa.array(list(change.codes.values()), pa.string()).take(pc.index_in(column, old))

@@ -22,6 +22,7 @@ from features.province.departments.work import employer_numbers
 from features.province.faults import Faults
 from features.province.field import FieldValues, Sight, sight
 from features.province.geography import REGIONS, Geography, Place, read_geography
+from features.province.habits import HABITS
 from features.province.helping import Kind, give
 from features.province.living import Month
 from features.province.observation import Observer
@@ -136,7 +137,8 @@ class Life:
         self.observer.departments = others  # type: ignore[assignment] # one fewer than it was made with
 
     def written(self, feed: str, rows: pa.Table) -> None:
-        """A department's rows on their way, with employers' numbers that no other province has."""
+        """A department's rows on their way, in the codes of the day, with employers' numbers that no other province has."""
+        rows = self.observer.desk.faults.coded(feed, rows, HABITS[feed])
         if "单位编号" in rows.column_names:
             place = rows.column_names.index("单位编号")
             told = pc.replace_substring(rows["单位编号"], "QY", f"QY{self.plan.number:03d}")
