@@ -137,7 +137,7 @@ class Life:
         self.observer.departments = others  # type: ignore[assignment] # one fewer than it was made with
 
     def written(self, feed: str, rows: pa.Table) -> None:
-        """A department's rows on their way, in the codes of the day, with employers' numbers that no other province has."""
+        """Rows on their way, in the codes of the day, with employers' numbers that no other province has."""
         rows = self.observer.desk.faults.coded(feed, rows, HABITS[feed])
         if "单位编号" in rows.column_names:
             place = rows.column_names.index("单位编号")
