@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", BENTOML_DO_NOT_TRACK="True", DO_NOT_TRACK="true", TZ="UTC")
+os.environ.update(
+    MLFLOW_DISABLE_TELEMETRY="true",
+    BENTOML_DO_NOT_TRACK="True",
+    DO_NOT_TRACK="true",
+    TZ="UTC",
+    OMP_WAIT_POLICY="PASSIVE",
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
