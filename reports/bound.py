@@ -17,11 +17,13 @@ MEASURES = ("auc", "average_precision", "precision_at_2pct", "recall_at_5pct")
 
 
 def spread(found: Mapping[str, float], digits: int = 3) -> str:
-    """A mean with the least and the most of the seeds.
+    """A mean with the least and the most of the seeds, where they differ.
 
     >>> spread({"mean": 0.2, "least": 0.1, "most": 0.3}, 2)
     '0.20 (0.10–0.30)'
     """
+    if found["least"] == found["most"]:
+        return f"{found['mean']:.{digits}f}"
     return f"{found['mean']:.{digits}f} ({found['least']:.{digits}f}–{found['most']:.{digits}f})"
 
 
@@ -75,4 +77,5 @@ def _ladder(found: Mapping[str, Any], language: str) -> str:
          figure["average_precision"]["most"])
         for name, figure in found["figures"].items()
     ]  # fmt: skip
-    return charts.interval_bars(rows, say("measure_average_precision", language), width=760)
+    ours = list(found["figures"]).index("lightgbm")
+    return charts.interval_bars(rows, say("measure_average_precision", language), width=760, marked=ours)

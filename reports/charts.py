@@ -235,16 +235,21 @@ def trend(
 
 
 def interval_bars(
-    rows: Sequence[tuple[str, float, float, float]], label: str, *, width: float = 640, top: float | None = None
+    rows: Sequence[tuple[str, float, float, float]],
+    label: str,
+    *,
+    width: float = 640,
+    top: float | None = None,
+    marked: int = 0,
 ) -> str:
-    """Figures side by side, each a bar with its interval: (name, value, low, high)."""
+    """Figures side by side, each a bar with its interval: (name, value, low, high); one of them is marked."""
     limit = top or max([high for _, _, _, high in rows] or [1.0]) or 1.0
     start, step = 170.0, 30.0
     scale = (width - start - 70) / limit
     shapes = []
     for ix, (name, value, low, high) in enumerate(rows):
         y = ix * step + 8
-        colour = BRAND if ix == 0 else STEEL
+        colour = BRAND if ix == marked else STEEL
         shapes += [
             text(start - 10, y + 12, name, anchor="end", fill=INK, size=12.5),
             rectangle(start, y, max(value * scale, 1), 16, colour, radius=2),

@@ -24,7 +24,7 @@ def bound(console: Console, out: Path | None, *, households: int, months: int, s
         share, parts = found["share_of_oracle"]["mean"], found["parts"]
         told = {name: f"{part['mean']:.2f}" for name, part in parts.items()}
         console.say(
-            f"{weeks} 周：本模型的平均精确率为先知的 {share:.2f}；已做到 {told['reached']}，延迟 {told['lag']}，"
+            f"{weeks} 周：本模型的平均精度为先知的 {share:.2f}；已做到 {told['reached']}，延迟 {told['lag']}，"
             f"隐藏信息 {told['hidden']}，学习 {told['learning']}，无法预见 {told['noise']}",
             f"{weeks} weeks: the model has {share:.2f} of the oracle's average precision; reached {told['reached']}, "
             f"lag {told['lag']}, hidden information {told['hidden']}, learning {told['learning']}, noise {told['noise']}",
