@@ -7,6 +7,7 @@ Beside the files stand the project file and the area file, so that the folder is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.calendar import parse_period, period_end, period_start
+from features.province import deliveries
 from features.province.deliveries import LAST_MONTH, Deliveries, received_on
 from features.province.departments.work import employer_numbers
 from features.province.faults import Faults
@@ -112,9 +114,14 @@ def simulate(
 
 
 def _write_project(path: Path, households: int) -> None:
-    """The project file, with as many buckets as the province asks for: memory is bounded by one."""
+    """The project file, with as many buckets as the province asks for: memory is bounded by one.
+
+    A large province sends Parquet alone, and its feeds say so.
+    """
     buckets = min(max(2, -(-households // BUCKET_HOUSEHOLDS)), MOST_BUCKETS)
     text = PROJECT.read_text(encoding="utf-8")
+    if households > deliveries.PARQUET_FROM:
+        text = re.sub(r"source: \{format: [^}]*\}", "source: {format: parquet}", text)
     path.write_text(text.replace("buckets: 4", f"buckets: {buckets}", 1), encoding="utf-8")
 
 

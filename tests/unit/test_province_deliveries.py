@@ -15,14 +15,16 @@ import pytest
 
 from features.calendar import period_index
 from features.errors import DataError
+from features.ingestion import ingest
 from features.project import load_project
-from features.province import persons, world
-from features.province.deliveries import DELIVERED_ON, LONGEST_SHEET, Deliveries, feed_of
+from features.province import deliveries, persons, world
+from features.province.deliveries import DELIVERED_ON, LONGEST_SHEET, Deliveries, feed_of, source_of
 from features.province.geography import REGIONS, read_geography
 from features.province.habits import HABITS, Habit, happened_on
 from features.province.people import check_character
 from features.province.simulation import simulate
 from features.province.values import values
+from features.settings import Settings
 
 PROVINCES = {"11", "12", "13", "14", "15", *map(str, range(21, 24)), *map(str, range(31, 38)), *map(str, range(41, 47)),
              *map(str, range(50, 55)), *map(str, range(61, 66)), "71", "81", "82"}  # fmt: skip
@@ -195,3 +197,14 @@ def test_what_was_not_known_in_time_is_not_sent_and_a_long_sheet_becomes_csv(tmp
     assert files == ["old-history.csv", "short-since.xlsx", "long-since.csv"]
     assert (tmp_path / "old-history.csv").read_text(encoding="gb18030").count("甲") == 3
     assert len((tmp_path / "long-since.csv").read_text(encoding="utf-8").splitlines()) == LONGEST_SHEET + 2
+
+
+def test_a_large_province_s_parquet_is_taken_in_under_the_project_that_comes_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(deliveries, "PARQUET_FROM", 100)
+    large = simulate(tmp_path / "large", households=300, months=14, seed=3)
+    assert {file.suffix for file in large.files} == {".parquet"}
+    project, settings = load_project(large.project), Settings(home=tmp_path / "home")
+    for file in large.files:
+        if feed_of(file) in ("lines", "households", "members", "medical", "businesses"):
+            receipt = ingest(source_of(file), project, settings, feed=feed_of(file), received_on=DELIVERED_ON)
+            assert receipt.accepted > 0.98 * receipt.delivered, receipt
