@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,9 +40,11 @@ class World:
     task: str
 
 
-def make_world(folder: Path, households: int = 200, months: int = 14, seed: int = 3) -> World:
+def make_world(
+    folder: Path, households: int = 200, months: int = 14, seed: int = 3, changeable: Sequence[str] = ()
+) -> World:
     """Deliveries taken in, and a bundle that has learnt something made up from the panel's own columns."""
-    project = load_project(project_file(folder))
+    project = load_project(project_file(folder, changeable))
     settings = Settings(home=folder / "home")
     for file in write_sample(folder / "files", households=households, months=months, seed=seed):
         ingest(file, project, settings, received_on=DAY)
@@ -54,13 +57,18 @@ def make_world(folder: Path, households: int = 200, months: int = 14, seed: int 
     return World(project, settings, store, registry, task)
 
 
-def project_file(folder: Path) -> Path:
-    """The sample's project, with the households' numbers in the vault, so that findings can be sent back."""
+def project_file(folder: Path, changeable: Sequence[str] = ()) -> Path:
+    """The sample's project, with the households' numbers in the vault, so that findings can be sent back.
+
+    `changeable` names indicators of which this project says that help can change them.
+    """
     target = folder / "project"
     shutil.copytree(SAMPLE.parent, target)
     text = SAMPLE.read_text(encoding="utf-8")
     if "number: 户编号" not in text:
         text = text.replace("vault: {name: 户主姓名", "vault: {number: 户编号, name: 户主姓名")
+    for name in changeable:
+        text = text.replace(f"    - id: {name}\n", f"    - id: {name}\n      changeable: true\n")
     (target / "project.yaml").write_text(text, encoding="utf-8")
     return target / "project.yaml"
 
