@@ -1,4 +1,4 @@
-"""OIDC access tokens, where an issuer is configured: signed by it, meant for us, with area, role and purposes as claims.
+"""OIDC access tokens, where an issuer is configured: signed by it, meant for us, with area, role and purposes in them.
 
 Keys are fetched from the issuer's discovery document in a thread, never in a request: a token signed with a key that is
 not known yet is refused, and the keys are asked for anew.
