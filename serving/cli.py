@@ -26,6 +26,8 @@ app = typer.Typer(
 quarantine_app = typer.Typer(help="隔离区：被退回的行 · rejected rows", no_args_is_help=True)
 list_app = typer.Typer(help="清单 · weekly lists", no_args_is_help=True)
 vault_app = typer.Typer(help="身份库 · the identity vault", no_args_is_help=True)
+serve_app = typer.Typer(help="启动服务，或打包服务 · serve, or pack the service")
+app.add_typer(serve_app, name="serve")
 tokens_app = typer.Typer(help="服务的访问令牌 · access tokens of the service", no_args_is_help=True)
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(quarantine_app, name="quarantine")
@@ -233,7 +235,7 @@ Area = Annotated[str, typer.Option("--area", help="区划代码 area code")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数 processes")]
 
 
-@command(app)
+@command(serve_app, group=True)
 def serve(
     console: Console,
     host: Annotated[str, typer.Option("--host", help="监听地址 address")] = "127.0.0.1",
@@ -245,6 +247,16 @@ def serve(
     from serving.commands import serving
 
     serving.serve(console, host=host, port=port, workers=workers, task=task)
+
+
+@command(serve_app, "build")
+def serve_build(
+    console: Console, task: TaskName = None, version: Version = None, out: Out = None, dry_run: DryRun = False
+) -> None:
+    """打包服务：自带模型和项目文件，无需登记库即可启动。 Pack a bento that carries the bundle and starts with no registry."""
+    from serving.commands import serving
+
+    serving.build(console, task=task, version=version, out=out, dry_run=dry_run)
 
 
 @command(tokens_app, "create")

@@ -108,8 +108,8 @@ class Current:
         assert self._registry is not None
         name = self._project.name
         try:
-            wanted = self._settings.alias or self._registry.default(name, self._task)
-            version = self._registry.version(name, self._task, wanted)
+            self._registry.answers()
+            version = self._registry.chosen(name, self._task, self._settings.alias)
             self.state, self.answered = "reachable", datetime.now(UTC)
             now = self._now
             if now is not None and now.version.digest == version.digest:

@@ -19,6 +19,8 @@ from features.errors import DependencyError, UsageError, did_you_mean
 from serving.access.tokens import Tokens
 from serving.console import Console
 
+ACCEPT_SECONDS = 0.1
+
 
 def serve(console: Console, *, host: str, port: int, workers: int, task: str | None) -> None:
     """Serve until stopped; what was asked before that is answered."""
@@ -36,28 +38,49 @@ def serve(console: Console, *, host: str, port: int, workers: int, task: str | N
 
 
 def start(host: str, port: int) -> None:
-    """Start BentoML's server: the socket is kept here, workers answer; stop as `serving.draining` describes.
+    """Start BentoML's server: the socket is kept here, workers answer.
 
-    Workers go on accepting for a moment while they say goodbye; then the socket is shut, so that whoever comes later
-    is refused at once instead of waiting in a queue that nobody reads.
+    To stop, the socket is shut first, so that whoever comes later is refused at once instead of waiting in a queue
+    that nobody reads; then the workers finish as `serving.draining` describes.
     """
-    from serving.draining import LINGER_SECONDS
+    from serving.draining import KEPT
     from serving.service import SERVICE
 
+    os.environ[KEPT] = "1"
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     server = SERVICE.serve_http(host=host, port=port, threaded=True)
+    for number in (signal.SIGTERM, signal.SIGINT):  # after BentoML's own, which would close nothing first
+        signal.signal(number, lambda *_: stopping.set())
     while not stopping.wait(1.0):
         if not server.arbiter._thread.is_alive():  # noqa: SLF001 -- it has no other sign of life
             raise DependencyError("service_ended")
-    closing = threading.Thread(target=server.stop)
-    closing.start()
-    time.sleep(LINGER_SECONDS)
-    for listening in server.arbiter.sockets.values():
+    listeners = list(server.arbiter.sockets.values())
+    for listening in listeners:
+        listening.listen(0)  # no queue: what has connected is accepted in the moment that follows
+    time.sleep(ACCEPT_SECONDS)
+    for listening in listeners:
         with contextlib.suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
-    closing.join()
+    server.stop()
+
+
+def build(console: Console, *, task: str | None, version: str | None, out: Path | None, dry_run: bool) -> None:
+    """Pack the service with the bundle of a version into a bento, in BentoML's store or as a file."""
+    from models.registry import Registry
+    from serving.packing import pack
+
+    project = console.project
+    name, _ = project.task(task or console.settings.task or None)
+    registry = Registry(console.settings, console.home)
+    known, bundle = registry.fetch(project.name, name, version or registry.default(project.name, name))
+    if dry_run:
+        console.finish(tag=None, version=known.number, bundle=bundle.digest, file=None, dry_run=True)
+        return
+    assert console.project_file is not None
+    tag, file = pack(project, console.project_file, known, bundle, out)
+    console.say(f"已打包：{tag}", f"packed: {tag}")
+    console.say(f"启动：bentoml serve {tag}", f"start it: bentoml serve {tag}")
+    console.finish(tag=tag, version=known.number, bundle=bundle.digest, file=str(file) if file else None, dry_run=False)
 
 
 def tokens_create(
