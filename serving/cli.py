@@ -253,7 +253,7 @@ def serve(
 def serve_build(
     console: Console, task: TaskName = None, version: Version = None, out: Out = None, dry_run: DryRun = False
 ) -> None:
-    """打包服务：自带模型和项目文件，无需登记库即可启动。 Pack a bento that carries the bundle and starts with no registry."""
+    """打包服务：自带模型，无需登记库即可启动。 Pack a bento that carries its bundle and needs no registry."""
     from serving.commands import serving
 
     serving.build(console, task=task, version=version, out=out, dry_run=dry_run)
@@ -343,11 +343,14 @@ def demo(
     seed: Seed = 7,
     scenario: Scenario = "S0",
     no_serve: Annotated[bool, typer.Option("--no-serve", help="到清单为止 stop at the list")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="服务端口 port of the service")] = 3000,
 ) -> None:
     """在模拟省上跑完整条链。 Run the whole chain on a simulated province."""
     from serving.commands import demonstration
 
-    demonstration.demo(console, households=households, months=months, seed=seed, scenario=scenario, serve=not no_serve)
+    demonstration.demo(
+        console, households=households, months=months, seed=seed, scenario=scenario, port=None if no_serve else port
+    )
 
 
 def main() -> None:

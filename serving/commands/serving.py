@@ -27,14 +27,32 @@ def serve(console: Console, *, host: str, port: int, workers: int, task: str | N
     project = console.project
     project.task(task or console.settings.task or None)
     assert console.project_file is not None
-    os.environ["ZHOUJI_PROJECT"] = str(console.project_file.resolve())
+    console.say(f"服务地址：http://{host}:{port}（Ctrl+C 停止）", f"serving at http://{host}:{port} (Ctrl+C stops it)")
+    start_for(console, console.project_file, host, port, workers=workers, task=task)
+
+
+def start_for(console: Console, project_file: Path, host: str, port: int, *, workers: int, task: str | None) -> None:
+    """Serve a project's home; workers learn of both from their environment.
+
+    Raises:
+        DependencyError: the port is in use.
+    """
+    os.environ["ZHOUJI_PROJECT"] = str(project_file.resolve())
     os.environ["ZHOUJI_HOME"] = str(console.settings.home.resolve())
     os.environ["ZHOUJI_WORKERS"] = str(workers)
     if task:
         os.environ["ZHOUJI_TASK"] = task
-    console.say(f"服务地址：http://{host}:{port}（Ctrl+C 停止）", f"serving at http://{host}:{port} (Ctrl+C stops it)")
+    _free(host, port)
     sys.stdout.flush()
     start(host, port)
+
+
+def _free(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise DependencyError("port_in_use", port=port) from error
 
 
 def start(host: str, port: int) -> None:
