@@ -11,7 +11,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from bentoml import IODescriptor
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from reports.documents import words
 from serving.api import problems
@@ -23,6 +23,14 @@ MOST_SCENARIOS = 10
 MOST_RECORDS = 2000
 Household = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$", max_length=24)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
+
+
+def _whole(value: object) -> object:
+    """4.0 is a whole number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Day = Annotated[date, Field(strict=True)]
 Row = dict[str, Number | None]
 ListedLevel = Literal["red", "orange", "yellow", "none"]
@@ -96,7 +104,7 @@ class ScoreRequest(_RowsOrHouseholds):
     as_of: Day = Field(description="the day whose knowledge the rows hold, or of the panel to look in")
     rows: list[Row] | None = Field(None, min_length=1, max_length=MOST_ROWS, description="all indicators of the model")
     households: list[Household] | None = Field(None, min_length=1, max_length=MOST_HOUSEHOLDS)
-    reasons: int = Field(0, strict=True, ge=0, le=4, description="how many reasons to say for each")
+    reasons: Whole = Field(0, ge=0, le=4, description="how many reasons to say for each")
 
 
 class ExplainRequest(_RowsOrHouseholds):

@@ -52,12 +52,12 @@ async def deliver(asked: Asked, opened: Surroundings, request: s.DeliveryRequest
         raise refuse_area()
     feed = opened.project.feeds.get(request.feed)
     if feed is None:
-        raise refuse(422, "feed_unknown_here", known=", ".join(opened.project.feeds))
-    columns = {*feed.profile.columns, *(alias for one in feed.profile.columns.values() for alias in one.aliases)}
+        raise refuse(404, "feed_unknown_here", known=", ".join(opened.project.feeds))
+    columns = set(columns_of(opened.project, request.feed))
     for at, record in enumerate(request.records):
         if not record or record.keys() - columns:
             count = len(record.keys() - columns)
-            refusal = refuse(422, "records_unknown_columns", row=at, count=count, known=", ".join(feed.profile.columns))
+            refusal = refuse(422, "records_unknown_columns", row=at, count=count, known=", ".join(sorted(columns)))
             refusal.places = [Place(at=f"records.{at}", rule="columns")]
             raise refusal
     asked.rows = len(request.records)
@@ -87,7 +87,7 @@ def take_in(feed: str, records: Sequence[dict[str, str | None]], project: Projec
     today = date.today()  # noqa: DTZ011 -- the administration's own day
     with _private(settings) as folder:
         path = folder / f"{feed}-{hashlib.sha256(repr(records).encode()).hexdigest()[:8]}.csv"
-        path.write_text(_csv(records), encoding="utf-8", newline="")
+        path.write_text(_csv(records, columns_of(project, feed)), encoding="utf-8", newline="")
         path.chmod(0o600)
         try:
             return ingest(path, plain, settings, feed=feed, received_on=today)
@@ -99,8 +99,14 @@ def take_in(feed: str, records: Sequence[dict[str, str | None]], project: Projec
             return known
 
 
-def _csv(records: Sequence[dict[str, str | None]]) -> str:
-    headings = list(dict.fromkeys(name for record in records for name in record))
+def columns_of(project: Project, feed: str) -> list[str]:
+    """A feed's own columns, with those of its identifiers; what a record does not name is empty."""
+    profile = project.feeds[feed].profile
+    identifiers = [column for one in profile.identifiers.values() for column in one.columns]
+    return list(dict.fromkeys([*profile.columns, *identifiers]))
+
+
+def _csv(records: Sequence[dict[str, str | None]], headings: Sequence[str]) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, headings, lineterminator="\n", restval="")
     writer.writeheader()

@@ -76,16 +76,16 @@ ENDPOINTS = (
     ),
     Endpoint(
         "week_items", "GET", f"{PREFIX}/weeks/{{week}}/items", Words(zh="一周的清单", en="A week's list, in parts"),
-        s.WeekAnswer, VISITS, query=s.WeekQuery, answers=(404,), parameters=("week",),
+        s.WeekAnswer, VISITS, query=s.WeekQuery, answers=(404, 409), parameters=("week",),
     ),
     Endpoint(
         "household", "GET", f"{PREFIX}/households/{{household_id}}",
         Words(zh="一户的历次提醒", en="A household over the published weeks"),
-        s.HouseholdAnswer, VISITS, query=s.Page, answers=(404,), parameters=("household_id",),
+        s.HouseholdAnswer, VISITS, query=s.Page, answers=(404, 409), parameters=("household_id",),
     ),
     Endpoint(
         "deliveries", "POST", f"{PREFIX}/deliveries", Words(zh="报送数据", en="Deliver records of a feed"),
-        s.DeliveryAnswer, frozenset({"department"}), s.DeliveryRequest, limit=RECORDS, answers=(409,), keyed=True,
+        s.DeliveryAnswer, frozenset({"department"}), s.DeliveryRequest, limit=RECORDS, answers=(404, 409), keyed=True,
     ),
     Endpoint("alive", "GET", "/livez", Words(zh="进程存活", en="The process is alive"), s.Health),
     Endpoint("ready", "GET", "/readyz", Words(zh="可以服务", en="The process can serve"), s.Health, answers=(503,)),

@@ -111,7 +111,7 @@ class _Passage:
         if endpoint.keyed:
             asked.key = self.headers.get("idempotency-key", "")
             if KEY.fullmatch(asked.key) is None:
-                raise refuse(400, "key_missing")
+                raise refuse(400, "idempotency_key_missing")
         for name, value in params.items():
             if _PATTERNS[name].fullmatch(value) is None:
                 raise _wrong(f"path.{name}", "pattern_mismatch")

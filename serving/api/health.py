@@ -22,7 +22,7 @@ async def answer(name: str, opened: Surroundings, send: Send) -> None:
     elif name == "openapi":
         from serving.api.openapi import document
 
-        await _send(send, 200, "application/json", document(opened.current.now))
+        await _send(send, 200, "application/json", document(opened.current.now, opened.project))
     else:
         state = state_of(opened)
         status = 503 if name == "ready" and not state.ready else 200

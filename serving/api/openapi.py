@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from functools import lru_cache
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from features.project import Project
 from serving import schemas as s
 from serving.access.roles import SUPPORT
+from serving.api.deliveries import columns_of
 from serving.api.endpoints import ENDPOINTS, PATTERNS, Endpoint
 from serving.api.problems import MEDIA_TYPE, Problem
 from serving.current import Served
@@ -37,13 +38,17 @@ SAID = {
 NUMBER = {"anyOf": [{"type": "number", "minimum": -1e15, "maximum": 1e15}, {"type": "null"}]}
 
 
-@lru_cache(maxsize=4)
-def document(served: Served | None) -> bytes:
-    """The document as JSON."""
-    return json.dumps(description(served), ensure_ascii=False).encode()
+_made: list[tuple[Served | None, bytes]] = []
 
 
-def description(served: Served | None) -> dict[str, Any]:
+def document(served: Served | None, project: Project) -> bytes:
+    """The document as JSON; made once for each version."""
+    if not _made or _made[0][0] is not served:
+        _made[:] = [(served, json.dumps(description(served, project), ensure_ascii=False).encode())]
+    return _made[0][1]
+
+
+def description(served: Served | None, project: Project) -> dict[str, Any]:
     """The document for the version that serves; without one, rows are described by their shape alone."""
     models = [Problem, *(endpoint.answer for endpoint in ENDPOINTS)]
     bodies = [endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None]
@@ -53,6 +58,7 @@ def description(served: Served | None) -> dict[str, Any]:
     components = schemas["$defs"]
     if served is not None:
         _name_indicators(components, served)
+    _name_columns(components, project)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -82,6 +88,20 @@ def _name_indicators(components: dict[str, Any], served: Served) -> None:
     changes = components["Scenario"]["properties"]["changes"]
     changes["additionalProperties"] = False
     changes["properties"] = dict.fromkeys(changeable, NUMBER)
+
+
+def _name_columns(components: dict[str, Any], project: Project) -> None:
+    """Records name the columns of their feed."""
+    shape = components["DeliveryRequest"]
+    cell = shape["properties"]["records"]["items"]["additionalProperties"]
+    variants = []
+    for feed in project.feeds:
+        columns = dict.fromkeys(columns_of(project, feed), cell)
+        record = {"type": "object", "additionalProperties": False, "minProperties": 1, "properties": columns}
+        records = {**shape["properties"]["records"], "items": record}
+        properties = {**shape["properties"], "feed": {"const": feed}, "records": records}
+        variants.append({**shape, "title": feed, "properties": properties})
+    components["DeliveryRequest"] = {"oneOf": variants}
 
 
 def _paths() -> dict[str, Any]:

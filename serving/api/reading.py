@@ -81,7 +81,7 @@ def _week(opened: Surroundings, text: str) -> Week:
         period = parse_period(text)
         day = period.end
     except (UsageError, ValueError, OverflowError) as error:
-        raise refuse(422, "week_unreadable") from error
+        raise refuse(404, "week_unreadable") from error
     week = opened.weeks.of_day(day)
     if week is None:
         known = opened.weeks.days()
@@ -222,5 +222,5 @@ def _after(cursor: str | None, run_id: str, most: int) -> int:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         run, at = "", -1
     if run != run_id or not 0 <= at <= most:
-        raise refuse(422, "cursor_wrong")
+        raise refuse(409, "cursor_wrong")
     return at
