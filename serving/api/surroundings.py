@@ -17,6 +17,7 @@ from serving.api.limits import InFlight, Rate
 from serving.api.problems import refuse
 from serving.current import PACKED, Current, Served
 from serving.days import Days
+from serving.sending import Sender
 from serving.weeks import Weeks
 
 
@@ -34,6 +35,7 @@ class Surroundings:
         self.current = Current(project, self.task, settings, self.days.prepare)
         self.rate, self.in_flight = Rate(settings.rate), InFlight(settings.in_flight)
         self.traces = observing.Traces(settings)
+        self.sender = Sender(project, settings, self.home, self.weeks)
         self.draining = False
         self._oidc = oidc(settings)
 
@@ -78,6 +80,7 @@ class Surroundings:
     def close(self) -> None:
         """Follow the alias no longer, and send what is left."""
         self.current.stop()
+        self.sender.stop()
         self.traces.close()
 
 
@@ -99,6 +102,7 @@ def open_surroundings() -> Surroundings:
     made = Surroundings(read_settings(), load_project(project_file()))
     _open[:] = [made]
     made.current.start()
+    made.sender.start()
     return made
 
 
