@@ -30,6 +30,11 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _digits(value: object) -> object:
+    """A number in an address is digits and nothing else."""
+    return value if isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit()) else None
+
+
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Day = Annotated[date, Field(strict=True)]
 Row = dict[str, Number | None]
@@ -146,7 +151,7 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     after: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[0-9A-Za-z_-]+$")
-    limit: int = Field(50, ge=1, le=200)
+    limit: Annotated[int, BeforeValidator(_digits)] = Field(50, ge=1, le=200)
 
 
 class WeekQuery(Page):

@@ -31,7 +31,7 @@ from serving.draining import drain_on_signal
 REPLACED = frozenset({"OpenTelemetryMiddleware", "TimeoutMiddleware"})
 
 
-class Behind(Service[Any]):
+class Behind(Service[Any]):  # type: ignore[misc]  # BentoML has no types
     """A service behind its own gate: BentoML's traces would name households, and its timer costs a task a request."""
 
     def to_asgi(self, is_main: bool = True) -> Any:  # noqa: FBT001, FBT002 -- BentoML's signature

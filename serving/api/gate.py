@@ -28,6 +28,7 @@ from serving.api.surroundings import Surroundings, surroundings
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 ASKED = "zhouji.asked"
+MOST_PARAMETERS = 20
 KEY = re.compile(r"[0-9A-Za-z-]{8,64}")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 _JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
@@ -121,7 +122,9 @@ class _Passage:
         text = self.scope.get("query_string", b"").decode("latin-1")
         if not text and endpoint.body is not None:
             return None
-        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=20) if text else []
+        if text.count("&") >= MOST_PARAMETERS:
+            raise _wrong("query", "too_many")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace") if text else []
         given = dict(pairs)
         if len(given) != len(pairs):
             raise _wrong("query", "repeated")

@@ -176,6 +176,21 @@ def test_any_bytes_at_all(asking, token, content):
     assert 400 <= send(asking, token, content).status_code < 500
 
 
+def test_parameters_that_are_wrong(asking, token):
+    path = "/api/v1/weeks/2026-W45/items"
+    for query in (
+        "limit=0",
+        "limit=5_0",
+        "limit=%205",
+        "limit=1&limit=2",
+        "a=1",
+        "&".join(["limit=1"] * 40),
+        "after=%C3%A0",
+    ):
+        answer = asking.get(f"{path}?{query}", headers=headers(token))
+        assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid"), query
+
+
 def test_addresses_and_methods(asking, token):
     for path in (
         "/",

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -155,6 +154,7 @@ def test_a_bundle_that_means_something_else_is_refused(own, service):
     until(lambda: state(service.url)["version"] == "2" and state(service.url)["refused"] is None)
 
 
+@pytest.mark.drill
 def test_a_registry_that_dies_leaves_the_last_version_serving(own, tmp_path):
     move(own, "2")
     port = free_port()
@@ -190,18 +190,18 @@ def test_a_registry_that_dies_leaves_the_last_version_serving(own, tmp_path):
         registry.wait()
 
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def test_a_process_that_is_asked_to_stop_loses_no_answer(own, tmp_path):
-    with serving(Path(tmp_path), environment(own)) as found:
+def test_a_registry_that_is_not_there_leaves_the_last_version_serving(own, service, tmp_path):
+    move(own, "2")
+    until(lambda: state(service.url)["version"] == "2")
+    nowhere = environment(own, ZHOUJI_MLFLOW_URI=f"http://127.0.0.1:{free_port()}")
+    with serving(tmp_path, nowhere) as found:
+        until(lambda: state(found.url)["registry"] == "unreachable")
+        answer = httpx.post(f"{found.url}/api/v1/score", json=bodies(own)[0], headers=headers(own.token()), timeout=30)
+        assert answer.json()["model"]["version"] == "2"
+        assert httpx.get(f"{found.url}/readyz").status_code == 200
         load = Load(found.url, own.token(), bodies(own))
 
-        def stop() -> None:
+        def stop() -> None:  # and a process that is asked to stop under load loses no answer
             time.sleep(1.5)
             found.terminate()
             found.process.wait(20)
@@ -212,3 +212,10 @@ def test_a_process_that_is_asked_to_stop_loses_no_answer(own, tmp_path):
         assert len(load.answers) > 50
         assert found.process.returncode == 0
         assert "Traceback" not in found.text()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
