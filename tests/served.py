@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import socket
@@ -19,10 +20,14 @@ from typing import Any
 import httpx
 
 from features.engines.duckdb import engine
-from features.settings import Home
+from features.project import load_project
+from features.settings import Home, Settings
+from features.staging import locked
+from features.store import Store
 from models import bundle as bundles
 from models.bundle import Bundle
 from models.calibration import Calibration
+from models.registry import Registry
 from models.schema import Schema
 from serving.access.roles import SUPPORT
 from serving.access.tokens import Tokens
@@ -32,6 +37,7 @@ from tests.weekly import DAY, World, make_world
 ROOT = Path(__file__).resolve().parent.parent
 BEFORE = DAY - timedelta(weeks=1)
 PROVINCE, COUNTY, OTHER_COUNTY, TOWN, OTHER_TOWN = "440000", "441802", "441821", "441802006", "441802103"
+MADE = "made.pickle"
 CHANGEABLE = ("own_payment_3m", "own_payment_12m")
 
 
@@ -63,6 +69,20 @@ def make(folder: Path) -> Made:
             for day in (BEFORE, DAY)
         )  # fmt: skip
     return Made(world, folder, runs)
+
+
+def made_once(base: Path) -> Made:
+    """The same world for all workers of a test session: the first one makes it, the others open it."""
+    folder = base / "served"
+    with locked(base / "served.lock"):
+        if not (folder / MADE).is_file():
+            folder.mkdir()
+            (folder / MADE).write_bytes(pickle.dumps(make(folder).runs))
+    project = load_project(folder / "project" / "project.yaml")
+    settings = Settings(home=folder / "home")
+    home = Home(settings.home)
+    world = World(project, settings, Store(home, project), Registry(settings, home), project.task()[0])
+    return Made(world, folder, pickle.loads((folder / MADE).read_bytes()))
 
 
 def another(made: Made, intercept: float, *, other_meaning: bool = False, home: Path | None = None) -> Bundle:

@@ -153,7 +153,7 @@ def test_a_list_is_read_in_parts(client, county, listed):
     assert [one["reasons"] for one in seen] == [one["reasons"] for one in listed]
     assert not {"kind", "selection_probability", "stratum"} & set(seen[0])
     wrong = client.get(f"/api/v1/weeks/{WEEK}/items", params={"after": "eHh4LjE"}, headers=headers(county))
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "cursor_wrong")
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "cursor_wrong")
     assert client.get("/api/v1/weeks/2001-W01/items", headers=headers(county)).status_code == 404
     part = client.get(f"/api/v1/weeks/{WEEK}/items", params={"area": COUNTY}, headers=headers(county)).json()["items"]
     assert {one["area_code"][:6] for one in part} == {COUNTY}
