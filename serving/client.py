@@ -1,8 +1,8 @@
 """A thin client of the service, for other systems: one method an endpoint, problems as exceptions, patience built in.
 
->>> client = Client("http://127.0.0.1:3000", token="zj_…", purpose="visit")
->>> client.url
-'http://127.0.0.1:3000'
+>>> with Client("http://127.0.0.1:3000/", token="zj_...", purpose="visit") as client:
+...     print(client)
+Client(http://127.0.0.1:3000)
 """
 
 from __future__ import annotations

@@ -57,9 +57,12 @@ class Made:
         return self.tokens.create(area, role, purposes, label="test")[0]
 
 
-def make(folder: Path) -> Made:
-    """A world whose project says that payments can be changed, with the lists of two weeks."""
-    world = make_world(folder, households=160, changeable=CHANGEABLE)
+def make(folder: Path, *, copies: int = 0) -> Made:
+    """A world whose project says that payments can be changed, with the lists of two weeks.
+
+    `copies` makes the model wider: the project's own indicators so many times more.
+    """
+    world = make_world(folder, households=160, changeable=CHANGEABLE, copies=copies)
     with engine(world.settings) as opened:
         runs = tuple(
             run(
