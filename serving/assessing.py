@@ -17,7 +17,9 @@ from models.reasons import UNSPOKEN
 from serving.current import Served
 
 FEW = 16
-"""Up to so many rows are scored by one thread; starting more costs longer than they save."""
+"""Up to so many rows are scored on the event loop; more of them in a thread."""
+ALONE = 4096
+"""Up to so many rows are scored by one thread; waking others costs more than they save."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def assess(served: Served, matrix: np.ndarray) -> Assessed:
     bundle = served.bundle
     width = len(bundle.schema.entries)
     inputs = matrix if matrix.shape[1] == width else np.ascontiguousarray(matrix[:, :width])
-    booster = served.single if len(matrix) <= FEW else bundle.booster
+    booster = served.single if len(matrix) <= ALONE else bundle.booster
     margin = booster.margins(inputs)
     probability = bundle.probabilities(margin)
     low, high = bundle.ranges(margin)
