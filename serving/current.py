@@ -76,7 +76,6 @@ class Current:
         self.state: State = "starting"
         self.refused: str | None = None
         self.answered: datetime | None = None
-        self.swaps = 0
 
     @property
     def now(self) -> Served | None:
@@ -90,16 +89,19 @@ class Current:
             self.state = "packed"
             return
         self._kept()
-        if self._now is None:
+        kept = self._now is not None
+        if not kept:
             self.look()
-        self._thread = threading.Thread(target=self._follow, name="alias", daemon=True)
+        self._thread = threading.Thread(target=self._follow, args=(kept,), name="alias", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Follow no longer."""
         self._stop.set()
 
-    def _follow(self) -> None:
+    def _follow(self, at_once: bool) -> None:  # noqa: FBT001 -- a thread's argument
+        if at_once:
+            self.look()
         while not self._stop.wait(self._settings.watch_seconds):
             self.look()
 
@@ -141,7 +143,6 @@ class Current:
         made = served(bundle, version)
         self._before(made)
         self._now, self.refused = made, None
-        self.swaps += 1
 
     # --- over restarts ------------------------------------------------------------------------------------------
 

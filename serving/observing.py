@@ -29,10 +29,16 @@ REFUSALS = prometheus.Counter("zhouji_refusals", "Refusals by problem code", ["c
 ROWS = prometheus.Counter("zhouji_rows", "Rows and households asked about", ["endpoint"])
 IN_FLIGHT = prometheus.Gauge("zhouji_in_flight", "Requests being answered", multiprocess_mode="livesum")
 SWAPS = prometheus.Counter("zhouji_model_swaps", "Versions that took their place")
-REACHABLE = prometheus.Gauge("zhouji_registry_reachable", "1 where the registry answers", multiprocess_mode="livemin")
-REFUSED_BUNDLE = prometheus.Gauge("zhouji_bundle_refused", "1 while a bundle is refused", multiprocess_mode="livemax")
-LIST_AGE = prometheus.Gauge("zhouji_list_age_days", "Days since the newest list's data", multiprocess_mode="livemax")
-EVENTS = prometheus.Gauge("zhouji_events_waiting", "Events not delivered yet", multiprocess_mode="livemax")
+REACHABLE = prometheus.Gauge(
+    "zhouji_registry_reachable", "1 where the registry answers", multiprocess_mode="livemostrecent"
+)
+REFUSED_BUNDLE = prometheus.Gauge(
+    "zhouji_bundle_refused", "1 while a bundle is refused", multiprocess_mode="livemostrecent"
+)
+LIST_AGE = prometheus.Gauge(
+    "zhouji_list_age_days", "Days since the newest list's data", multiprocess_mode="livemostrecent"
+)
+EVENTS = prometheus.Gauge("zhouji_events_waiting", "Events not delivered yet", multiprocess_mode="livemostrecent")
 ACCESS = logging.getLogger("zhouji.access")
 
 

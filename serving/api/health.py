@@ -46,7 +46,6 @@ def state_of(opened: Surroundings) -> Health:
 
 
 def _measure(opened: Surroundings) -> None:
-    observing.IN_FLIGHT.set(opened.in_flight.now)
     observing.REACHABLE.set(opened.current.state in ("reachable", "packed"))
     observing.REFUSED_BUNDLE.set(opened.current.refused is not None)
     age = opened.weeks.age_days()

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Self
 
+from serving import observing
 from serving.api.problems import refuse
 
 Message = MutableMapping[str, Any]
@@ -108,7 +109,9 @@ class InFlight:
         if self.now >= self._most:
             raise refuse(429, "overloaded", seconds=1)
         self.now += 1
+        observing.IN_FLIGHT.inc()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.now -= 1
+        observing.IN_FLIGHT.dec()

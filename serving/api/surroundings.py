@@ -32,7 +32,7 @@ class Surroundings:
         self.days = Days(project, self.task, settings, self.tree)
         self.weeks = Weeks(self.home, self.task)
         self.tokens = Tokens(self.home.access)
-        self.current = Current(project, self.task, settings, self.days.prepare)
+        self.current = Current(project, self.task, settings, self._taking)
         self.rate, self.in_flight = Rate(settings.rate), InFlight(settings.in_flight)
         self.traces = observing.Traces(settings)
         self.sender = Sender(project, settings, self.home, self.weeks)
@@ -43,6 +43,11 @@ class Surroundings:
     def home(self) -> ProjectHome:
         """The project's part of the home."""
         return Home(self.settings.home).project(self.project.name)
+
+    def _taking(self, served: Served) -> None:
+        """A version is about to serve: score the days at hand by it, and count it."""
+        self.days.prepare(served)
+        observing.SWAPS.inc()
 
     def served(self) -> Served:
         """The version that answers this request, to its end.
