@@ -83,6 +83,7 @@ class Load:
                 except httpx.TransportError as error:
                     self.lost.append(type(error).__name__)
                     return
+                time.sleep(0.005)
                 told = answer.json()
                 if answer.status_code == 200:
                     numbers = tuple(one["probability"] for one in told["results"])
@@ -131,7 +132,7 @@ def state(url: str) -> dict[str, object]:
     return found
 
 
-def until(wanted: Callable[[], bool], seconds: float = 20) -> None:
+def until(wanted: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < end, "it did not come about"
