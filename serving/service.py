@@ -26,6 +26,7 @@ from serving.api.asked import Asked
 from serving.api.gate import ASKED, Gate
 from serving.api.problems import Refusal, of_error
 from serving.api.surroundings import Surroundings, open_surroundings
+from serving.current import settle
 from serving.draining import drain_on_signal
 
 REPLACED = frozenset({"OpenTelemetryMiddleware", "TimeoutMiddleware"})
@@ -61,6 +62,7 @@ class Zhouji:
     async def begin(self) -> None:
         """Finish what was begun when the process is asked to stop."""
         drain_on_signal(self.opened)
+        settle()
         for name in ("score", "explain", "counterfactual"):
             # BentoML makes a method's caller, with its signature, anew for every request: here it is made once
             self.__dict__[name] = getattr(self, name)

@@ -203,7 +203,7 @@ def test_a_registry_that_is_not_there_leaves_the_last_version_serving(own, servi
         load = Load(found.url, own.token(), bodies(own))
 
         def stop() -> None:  # and a process that is asked to stop under load loses no answer
-            time.sleep(1.5)
+            until(lambda: len(load.answers) > 60)
             found.terminate()
             found.process.wait(20)
 
