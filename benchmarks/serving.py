@@ -271,7 +271,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     print(f"  service / FastAPI with pydantic {ours[1000] / typed[1000]:.2f}   (at most .7)")
     p50, p99 = np.quantile(half, [0.5, 0.99])
     print(f"saturation {most:.0f} a second; at {reached:.0f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    look_up(made, folder, options.households)
+    if options.households:
+        look_up(made, folder, options.households)
     predict(bundle)
 
 
