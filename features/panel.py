@@ -89,8 +89,19 @@ class PanelFolder:
         """What the panel is a function of, as one name."""
         return self.path.name
 
-    def read(self, days: Sequence[date] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def read(
+        self,
+        days: Sequence[date] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        households: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
         """Rows of the days (all by default), sorted by as-of day and household.
+
+        Args:
+            days: as-of days.
+            columns: columns; all by default.
+            households: only these; of their buckets alone something is read.
 
         Raises:
             DataError: a column is not in the panel; the nearest one is named.
@@ -102,15 +113,23 @@ class PanelFolder:
                 raise DataError("panel_column_unknown", column=column, suggestion=near or ", ".join(known[:8]))
         wanted = self.days if days is None else [day for day in self.days if day in set(days)]
         tables = []
+        only = None if households is None else [("household_id", "in", set(households))]
         for day in sorted(wanted):
+            files = sorted((self.path / f"as_of={day}").glob("*.parquet"))
             parts = [
-                pq.read_table(file, columns=list(columns) if columns else None, partitioning=None)
-                for file in sorted((self.path / f"as_of={day}").glob("*.parquet"))
+                pq.read_table(file, columns=list(columns) if columns else None, partitioning=None, filters=only)
+                for file in (files if households is None else _files_of(files, households))
             ]
             tables.append(pa.concat_tables(parts))
         if not tables:
             return pd.DataFrame(columns=list(columns) if columns else known)
         return pa.concat_tables(tables).to_pandas()
+
+
+def _files_of(files: Sequence[Path], households: Sequence[str]) -> list[Path]:
+    """The bucket files that hold the households; one file at least, so that there are columns."""
+    places = {int(household[:4], 16) % len(files) for household in households} or {0}
+    return [files[place] for place in sorted(places)]
 
 
 def build(

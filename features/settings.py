@@ -36,6 +36,19 @@ RECORDS = (
     SettingRecord("ZHOUJI_MEMORY_LIMIT", "600MB", "查询引擎的内存上限", "memory limit of the query engine"),
     SettingRecord("ZHOUJI_TEMP_LIMIT", "20GB", "查询引擎的临时磁盘上限", "temporary disk limit of the query engine"),
     SettingRecord("ZHOUJI_THREADS", "2", "线程数", "threads"),
+    SettingRecord("ZHOUJI_TASK", "", "服务所用的任务", "task that the service answers for; the project's default"),
+    SettingRecord("ZHOUJI_ALIAS", "", "服务所用版本的别名", "alias that the service follows; champion, or the newest"),
+    SettingRecord("ZHOUJI_WATCH_SECONDS", "5", "多久看一次别名", "seconds between two looks at the alias"),
+    SettingRecord("ZHOUJI_RATE", "50", "每个令牌每秒请求数", "requests a second of one token, for each worker"),
+    SettingRecord("ZHOUJI_IN_FLIGHT", "64", "同时处理的请求数", "requests at once in one worker; more get 429"),
+    SettingRecord(
+        "ZHOUJI_OTLP_ENDPOINT", "", "追踪数据的地址", "OTLP/HTTP address of traces; none are sent without it"
+    ),
+    SettingRecord(
+        "ZHOUJI_OIDC_ISSUER", "", "统一认证的签发者", "issuer of OIDC tokens; only our own tokens without it"
+    ),
+    SettingRecord("ZHOUJI_OIDC_AUDIENCE", "zhouji", "统一认证的受众", "audience that OIDC tokens must name"),
+    SettingRecord("ZHOUJI_WEBHOOKS", "", "事件通知的接收方", "file of webhook receivers (TOML)"),
 )
 
 
@@ -54,6 +67,15 @@ class Settings:
     memory_limit: str = "600MB"
     temp_limit: str = "20GB"
     threads: int = 2
+    task: str = ""
+    alias: str = ""
+    watch_seconds: float = 5.0
+    rate: float = 50.0
+    in_flight: int = 64
+    otlp_endpoint: str = ""
+    oidc_issuer: str = ""
+    oidc_audience: str = "zhouji"
+    webhooks: Path | None = None
 
     def __repr__(self) -> str:
         """Without the keys, so that no log can show them."""
@@ -73,9 +95,11 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
         text = environment.get(f"ZHOUJI_{field.name.upper()}", "")
         if text == "":
             continue
-        if field.name == "threads":
+        if field.name in ("threads", "in_flight"):
             values[field.name] = int(text)
-        elif field.name in ("home", "data", "pseudonym_key_file", "vault_key_file"):
+        elif field.name in ("watch_seconds", "rate"):
+            values[field.name] = float(text)
+        elif field.name in ("home", "data", "pseudonym_key_file", "vault_key_file", "webhooks"):
             values[field.name] = Path(text)
         else:
             values[field.name] = text
@@ -144,3 +168,13 @@ class ProjectHome:
     def runs(self) -> Path:
         """Weekly runs."""
         return self.path / "runs"
+
+    @property
+    def access(self) -> Path:
+        """Tokens of the service (hashed), answers to idempotency keys, and the bundle that served last."""
+        return self.path / "access"
+
+    @property
+    def events(self) -> Path:
+        """Events on their way to other platforms."""
+        return self.path / "events"

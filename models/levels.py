@@ -104,13 +104,20 @@ def triggered_ranks(levels: Levels, frame: pd.DataFrame) -> tuple[np.ndarray, li
     Raises:
         DataError: a trigger's indicator is not in the frame, so that nobody could be raised by it.
     """
-    absent = [name for name in trigger_indicators(levels) if name not in frame.columns]
+    wanted = trigger_indicators(levels)
+    absent = [name for name in wanted if name not in frame.columns]
     if absent:
         raise DataError("trigger_indicators_absent", names=", ".join(absent[:5]), count=len(absent))
-    rank = np.zeros(len(frame), dtype=int)
-    which: list[list[str]] = [[] for _ in range(len(frame))]
+    columns = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in wanted}
+    return raised(levels, columns, len(frame))
+
+
+def raised(levels: Levels, columns: Mapping[str, np.ndarray], rows: int) -> tuple[np.ndarray, list[list[str]]]:
+    """The same from columns of numbers, for callers without a frame."""
+    rank = np.zeros(rows, dtype=int)
+    which: list[list[str]] = [[] for _ in range(rows)]
     for trigger in levels.triggers:
-        hit = holds(trigger.when, frame[trigger.indicator].to_numpy(dtype=np.float64, na_value=np.nan))
+        hit = holds(trigger.when, columns[trigger.indicator])
         rank = np.where(hit, np.maximum(rank, RANKS[trigger.level]), rank)
         for at in np.flatnonzero(hit):
             if trigger.indicator not in which[at]:

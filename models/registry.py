@@ -107,8 +107,12 @@ class Registry:
             client.search_experiments(max_results=1)
         return client
 
-    def _answers(self) -> None:
-        """A server that is not there is said at once, not after MLflow's many retries."""
+    def answers(self) -> None:
+        """Say at once that a server is not there, not after MLflow's many retries.
+
+        Raises:
+            DependencyError: nothing listens at the address.
+        """
         parts = urllib.parse.urlsplit(self.uri)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https"):
@@ -126,7 +130,7 @@ class Registry:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         if "_client" not in self.__dict__:
-            self._answers()
+            self.answers()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import mlflow
@@ -288,6 +292,20 @@ class Registry:
             return versions[-1]
         known = ", ".join(f"{v.number}{' (' + ', '.join(v.aliases) + ')' if v.aliases else ''}" for v in versions)
         raise UsageError("version_unknown", model=model_name(project, task), version=wanted, known=known or "—")
+
+    def chosen(self, project: str, task: str, alias: str = "") -> Version:
+        """The version to serve, by one question: of the alias, else the champion, else the newest.
+
+        Raises:
+            UsageError: there is none.
+        """
+        versions = self.versions(project, task)
+        for version in versions:
+            if (alias or CHAMPION) in version.aliases:
+                return version
+        if alias or not versions:
+            raise UsageError("version_unknown", model=model_name(project, task), version=alias or CHAMPION, known="—")
+        return versions[-1]
 
     def default(self, project: str, task: str) -> str:
         """Alias of the version to use where none is named: the champion, else the newest."""

@@ -27,6 +27,10 @@ app = typer.Typer(
 quarantine_app = typer.Typer(help="隔离区：被退回的行 · rejected rows", no_args_is_help=True)
 list_app = typer.Typer(help="清单 · weekly lists", no_args_is_help=True)
 vault_app = typer.Typer(help="身份库 · the identity vault", no_args_is_help=True)
+serve_app = typer.Typer(help="启动服务，或打包服务 · serve, or pack the service")
+app.add_typer(serve_app, name="serve")
+tokens_app = typer.Typer(help="服务的访问令牌 · access tokens of the service", no_args_is_help=True)
+app.add_typer(tokens_app, name="tokens")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(list_app, name="list")
 app.add_typer(vault_app, name="vault")
@@ -245,6 +249,73 @@ def list_import(
     weekly.list_import(console, file, task=task, errors=errors, dry_run=dry_run)
 
 
+Area = Annotated[str, typer.Option("--area", help="区划代码 area code")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数 processes")]
+
+
+@command(serve_app, group=True)
+def serve(
+    console: Console,
+    host: Annotated[str, typer.Option("--host", help="监听地址 address")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="端口 port")] = 3000,
+    workers: Workers = 1,
+    task: TaskName = None,
+) -> None:
+    """启动评分与查询服务（BentoML）。 Serve scores, explanations and lists over HTTP."""
+    from serving.commands import serving
+
+    serving.serve(console, host=host, port=port, workers=workers, task=task)
+
+
+@command(serve_app, "build")
+def serve_build(
+    console: Console, task: TaskName = None, version: Version = None, out: Out = None, dry_run: DryRun = False
+) -> None:
+    """打包服务：自带模型，无需登记库即可启动。 Pack a bento that carries its bundle and needs no registry."""
+    from serving.commands import serving
+
+    serving.build(console, task=task, version=version, out=out, dry_run=dry_run)
+
+
+@command(tokens_app, "create")
+def tokens_create(
+    console: Console,
+    area: Area,
+    role: Annotated[
+        str, typer.Option("--role", help="village、town、county、supervisor、department、analyst、auditor、admin")
+    ],
+    purpose: Annotated[
+        list[str],
+        typer.Option("--purpose", help="visit、aid、referral、follow_up、evaluation、delivery；可重复 repeatable"),
+    ],
+    expires: Annotated[str, typer.Option("--expires", help="有效期 90d、12h 或日期 or a day")] = "90d",
+    label: Annotated[str, typer.Option("--label", help="给谁用 whom it is for")] = "",
+    dry_run: DryRun = False,
+) -> None:
+    """生成令牌，只显示一次。 Make an access token; it is shown once."""
+    from serving.commands import serving
+
+    serving.tokens_create(
+        console, area=area, role=role, purposes=purpose, expires=expires, label=label, dry_run=dry_run
+    )
+
+
+@command(tokens_app, "list")
+def tokens_list(console: Console) -> None:
+    """列出全部令牌。 List access tokens."""
+    from serving.commands import serving
+
+    serving.tokens_list(console)
+
+
+@command(tokens_app, "revoke")
+def tokens_revoke(console: Console, token: Annotated[str, typer.Argument(help="令牌编号 token id")]) -> None:
+    """撤销令牌，下一次请求即失效。 Revoke an access token, from the next request on."""
+    from serving.commands import serving
+
+    serving.tokens_revoke(console, token)
+
+
 @command(vault_app, "rotate")
 def vault_rotate(console: Console, dry_run: DryRun = False) -> None:
     """换一把身份库密钥并重新加密。 Rotate the vault's key and encrypt everything anew."""
@@ -333,11 +404,14 @@ def demo(
     seed: Seed = 7,
     scenario: Scenario = "S0",
     no_serve: Annotated[bool, typer.Option("--no-serve", help="到清单为止 stop at the list")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="服务端口 port of the service")] = 3000,
 ) -> None:
     """在模拟省上跑完整条链。 Run the whole chain on a simulated province."""
     from serving.commands import demonstration
 
-    demonstration.demo(console, households=households, months=months, seed=seed, scenario=scenario, serve=not no_serve)
+    demonstration.demo(
+        console, households=households, months=months, seed=seed, scenario=scenario, port=None if no_serve else port
+    )
 
 
 def main() -> None:

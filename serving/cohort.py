@@ -103,10 +103,26 @@ def score_day(
     progress: Progress | None = None,
 ) -> Scored:
     """Everybody who was not known to be in hardship on the day, scored."""
-    indicators = indicators_of(project)
-    same_meaning(bundle, schema_of(project, indicators))
+    same_meaning(bundle, schema_of(project, indicators_of(project)))
+    panel = _panel(project, store, heading.as_of, engine, progress)
+    return score_panel(project, task, store, bundle, heading, panel, engine=engine, tree=tree, area=area, before=before)
+
+
+def score_panel(
+    project: Project,
+    task: str,
+    store: Store,
+    bundle: Bundle,
+    heading: Heading,
+    panel: PanelFolder,
+    *,
+    engine: Engine,
+    tree: AreaTree,
+    area: str | None = None,
+    before: RunFolder | None = None,
+) -> Scored:
+    """The same from a panel that has been built, whose indicators mean what the bundle's do."""
     day = heading.as_of
-    panel = _panel(project, store, day, engine, progress)
     frame = panel.read([day]).set_index("household_id").sort_index()
     frame["area"] = _visiting_areas(tree, frame["area_code"], project.areas.visits)
     evidence = read_evidence(project, project.tasks[task], store, [day], engine)

@@ -165,10 +165,13 @@ COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    app: typer.Typer, name: str | None = None, *, group: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command that also takes the options every command has.
 
-    The function's first parameter is the `Console`; the others are its own options.
+    The function's first parameter is the `Console`; the others are its own options. With `group`, it is what the
+    group `app` itself does when none of its commands is named.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -191,10 +194,27 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
         ]
         run.__signature__ = inspect.Signature([*typed, *shared])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in [*typed, *shared]}
-        app.command(name)(run)
+        if group:
+            app.callback(invoke_without_command=True)(_unless_named(run))
+        else:
+            app.command(name)(run)
         return function
 
     return register
+
+
+def _unless_named(run: Callable[..., None]) -> Callable[..., None]:
+    """A group's own work, left alone where one of its commands is named."""
+
+    def entered(ctx: typer.Context, **options: Any) -> None:
+        if ctx.invoked_subcommand is None:
+            run(**options)
+
+    own = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    entered.__doc__ = run.__doc__
+    entered.__signature__ = inspect.Signature([own, *inspect.signature(run).parameters.values()])  # type: ignore[attr-defined]
+    entered.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
+    return entered
 
 
 def open_console(

@@ -71,28 +71,36 @@ def history(panel: PanelFolder | None, households: Sequence[str], before: date) 
     """The history of some households from the days of a panel that lie before a day."""
     if panel is None:
         return History((), {})
-    wanted = set(households)
     frames = {}
     for day in (earlier for earlier in panel.days if earlier < before):
-        frame = panel.read([day])
-        frames[day] = frame[frame["household_id"].isin(wanted)].set_index("household_id")
+        frames[day] = panel.read([day], households=households).set_index("household_id")
     return History(tuple(frames), frames)
 
 
-@dataclass(frozen=True)
 class Peers:
     """Households of the same visiting area on the same day."""
 
-    frame: pd.DataFrame
-    areas: pd.Series
+    def __init__(self, frame: pd.DataFrame, areas: pd.Series) -> None:
+        self._frame = frame
+        indices: Any = areas.reset_index(drop=True).groupby(areas.to_numpy()).indices
+        self._places: Mapping[str, np.ndarray] = indices
+        self._known: dict[tuple[str, str], np.ndarray] = {}
 
-    def of(self, area: str) -> pd.DataFrame:
-        """Indicators of an area's households."""
-        return self.frame[(self.areas == area).to_numpy()]
+    def count(self, area: str) -> int:
+        """Households of an area."""
+        return len(self._places.get(area, ()))
+
+    def values(self, area: str, indicator: str) -> np.ndarray:
+        """Known values of an area's households."""
+        key = (area, indicator)
+        if key not in self._known:
+            found = self._frame[indicator].to_numpy()[self._places[area]] if area in self._places else np.empty(0)
+            self._known[key] = found[~np.isnan(found)]
+        return self._known[key]
 
     def quantiles(self, area: str, indicator: str) -> tuple[float, float, float] | None:
         """Median, and the edges of the middle 80 %; None with fewer than ten known values."""
-        values = self.of(area)[indicator].dropna().to_numpy()
+        values = self.values(area, indicator)
         if len(values) < 10:
             return None
         low, median, high = np.quantile(values, [0.1, 0.5, 0.9])
@@ -100,7 +108,7 @@ class Peers:
 
     def share_below(self, area: str, indicator: str, value: float) -> float:
         """Share of peers that are lower, equal ones counted half."""
-        values = self.of(area)[indicator].dropna().to_numpy()
+        values = self.values(area, indicator)
         return float(((values < value).mean() + (values <= value).mean()) / 2)
 
 

@@ -63,9 +63,14 @@ class Scored:
 
 
 def explanations(
-    scored: Scored, households: Sequence[str], store: Store, engine: Engine, entries: Mapping[str, Entry] | None = None
+    scored: Scored,
+    households: Sequence[str],
+    store: Store,
+    engine: Engine,
+    entries: Mapping[str, Entry] | None = None,
+    peers: Peers | None = None,
 ) -> dict[str, Explanation]:
-    """Explanations of some households of the cohort."""
+    """Explanations of some households of the cohort; `peers` where they are at hand."""
     bundle = scored.bundle
     chosen = scored.scores[scored.scores["household_id"].isin(set(households))].sort_values("household_id")
     matrix = bundle.schema.matrix(scored.frame.loc[list(chosen["household_id"])])
@@ -75,7 +80,7 @@ def explanations(
         for ix, household in enumerate(chosen["household_id"])
     }
     sources = records(store, engine, scored.heading.as_of, _topics(found))
-    peers = Peers(scored.frame, scored.frame["area"])
+    peers = peers or Peers(scored.frame, scored.frame["area"])
     ranks = scored.scores["probability"].rank(ascending=False, method="min")
     made = {}
     for row, rank in zip(chosen.to_dict("records"), ranks.loc[chosen.index], strict=True):
@@ -85,7 +90,7 @@ def explanations(
             row,
             rank=None if pd.isna(rank) else int(rank),
             found=found[household],
-            say=_Speaker(scored, household, str(row["area"]), sources, peers),
+            say=Speaker(scored, household, str(row["area"]), sources, peers),
             entry=(entries or {}).get(household),
         )
     return made
@@ -100,7 +105,7 @@ def _topics(found: Mapping[str, Found]) -> dict[str, set[str]]:
 
 
 def _one(
-    scored: Scored, row: Mapping[Any, Any], *, rank: int | None, found: Found, say: _Speaker, entry: Entry | None
+    scored: Scored, row: Mapping[Any, Any], *, rank: int | None, found: Found, say: Speaker, entry: Entry | None
 ) -> Explanation:
     household, area = str(row["household_id"]), str(row["area"])
     sufficient = bool(pd.notna(row["probability"]))
@@ -127,7 +132,7 @@ def _one(
         relief=tuple(say.reason(reason, found) for reason in found.relief) if sufficient else (),
         peers=say.peers_of(found),
         peer_group=words("peer_group", area=scored.tree.name(area)),
-        peer_count=len(say.peers.of(area)),
+        peer_count=say.peers.count(area),
         triggers=tuple(_name(scored.bundle, indicator) for indicator in row["triggers"]),
     )
 
@@ -165,7 +170,7 @@ def _trend(scored: Scored, household: str, row: Mapping[Any, Any] | None) -> tup
     return tuple(points)
 
 
-class _Speaker:
+class Speaker:
     """Words about one household."""
 
     def __init__(

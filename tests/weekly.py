@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import yaml
 
 from features.engines.duckdb import engine
 from features.indicators.registry import indicators_of
@@ -39,9 +41,16 @@ class World:
     task: str
 
 
-def make_world(folder: Path, households: int = 200, months: int = 14, seed: int = 3) -> World:
+def make_world(
+    folder: Path,
+    households: int = 200,
+    months: int = 14,
+    seed: int = 3,
+    changeable: Sequence[str] = (),
+    copies: int = 0,
+) -> World:
     """Deliveries taken in, and a bundle that has learnt something made up from the panel's own columns."""
-    project = load_project(project_file(folder))
+    project = load_project(project_file(folder, changeable, copies))
     settings = Settings(home=folder / "home")
     for file in write_sample(folder / "files", households=households, months=months, seed=seed):
         ingest(file, project, settings, received_on=DAY)
@@ -54,13 +63,25 @@ def make_world(folder: Path, households: int = 200, months: int = 14, seed: int 
     return World(project, settings, store, registry, task)
 
 
-def project_file(folder: Path) -> Path:
-    """The sample's project, with the households' numbers in the vault, so that findings can be sent back."""
+def project_file(folder: Path, changeable: Sequence[str] = (), copies: int = 0) -> Path:
+    """The sample's project, with the households' numbers in the vault, so that findings can be sent back.
+
+    `changeable` names indicators of which this project says that help can change them; `copies` declares all of its
+    own so many times more.
+    """
     target = folder / "project"
     shutil.copytree(SAMPLE.parent, target)
     text = SAMPLE.read_text(encoding="utf-8")
     if "number: 户编号" not in text:
         text = text.replace("vault: {name: 户主姓名", "vault: {number: 户编号, name: 户主姓名")
+    for name in changeable:
+        text = text.replace(f"    - id: {name}\n", f"    - id: {name}\n      changeable: true\n")
+    if copies:
+        content = yaml.safe_load(text)
+        declared = content["indicators"]["declare"]
+        more = [{**one, "id": f"{one['id']}_{copy}"} for copy in range(copies) for one in declared]
+        content["indicators"]["declare"] = [*declared, *more]
+        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
     (target / "project.yaml").write_text(text, encoding="utf-8")
     return target / "project.yaml"
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from features.divisions import area_tree
 from features.engines.duckdb import engine
 from features.errors import NothingToDo, UsageError, did_you_mean
 from features.ingestion import ingest
@@ -62,8 +63,8 @@ def _simulated(console: Console, folder: Path, *, households: int, months: int, 
     return made
 
 
-def demo(console: Console, *, households: int, months: int, seed: int, scenario: str, serve: bool) -> None:
-    """Simulate a province, take its files in, train, evaluate, promote, list; say what each step took."""
+def demo(console: Console, *, households: int, months: int, seed: int, scenario: str, port: int | None) -> None:
+    """Simulate a province, take its files in, train, evaluate, promote, list; say what each step took, then serve."""
     steps: dict[str, float] = {}
     clock = time.monotonic()
 
@@ -96,11 +97,6 @@ def demo(console: Console, *, households: int, months: int, seed: int, scenario:
     console.say(f"清单：{run.folder}", f"the list: {run.folder}")
     command = explain_command(console, run.folder, made.project)
     console.say(f"看第一户的原因：{command}", f"the first household's reasons: {command}")
-    if serve:
-        console.note(
-            "网页服务尚未随本版提供；清单在上面的文件夹里。",
-            "This version has no web service yet; the list is in the folder above.",
-        )
     console.finish(
         run_id=run.run_id,
         version=version,
@@ -110,6 +106,29 @@ def demo(console: Console, *, households: int, months: int, seed: int, scenario:
         seconds=steps,
         files=[str(file) for file in run.files],
     )
+    if port is not None:
+        serve_demo(console, project, made.project, run.folder, port)
+
+
+def serve_demo(console: Console, project: Project, file: Path, folder: Path, port: int) -> None:
+    """Serve what the demo made, with a token and a question to begin with; until stopped."""
+    from serving.access.tokens import Tokens
+    from serving.commands.serving import start_for
+
+    root = next(code for code, area in area_tree(project).areas.items() if area.parent is None)
+    token, _ = Tokens(console.home.project(project.name).access).create(root, "county", ["visit", "aid"], "7d", "demo")
+    listed = json.loads((folder / "list.json").read_text(encoding="utf-8"))["households"]
+    address = f"http://127.0.0.1:{port}"
+    question = json.dumps({"as_of": str(DELIVERED_ON), "households": [listed[0]["household_id"]], "reasons": 4})
+    console.say(f"服务地址：{address}（Ctrl+C 停止）", f"serving at {address} (Ctrl+C stops it)")
+    console.say(f"演示令牌：{token}", f"a token for the demo: {token}")
+    console.say(
+        f"试一试：\ncurl -s {address}/api/v1/score -H 'Authorization: Bearer {token}' -H 'Zhouji-Purpose: visit' "
+        f"-H 'Content-Type: application/json' -d '{question}'",
+        f"try:\ncurl -s {address}/api/v1/score -H 'Authorization: Bearer {token}' -H 'Zhouji-Purpose: visit' "
+        f"-H 'Content-Type: application/json' -d '{question}'",
+    )
+    start_for(console, file, "127.0.0.1", port, workers=1, task=None)
 
 
 def explain_command(console: Console, folder: Path, project: Path) -> str:

@@ -1,0 +1,1 @@
+"""Who may ask: bearer tokens, their roles and purposes, and the areas they reach."""
