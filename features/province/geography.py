@@ -87,7 +87,7 @@ class Geography:
     @cached_property
     def first_village(self) -> Integers:
         """Index of each town's first village, and at the end the number of villages."""
-        sizes = [_villages_of(number) for number in range(len(self.towns))]
+        sizes = [_villages_of(town) for town in self.towns]
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @cached_property
@@ -160,9 +160,9 @@ def _invent_towns(counties: tuple[Place, ...]) -> list[Place]:
     return found
 
 
-def _villages_of(town: int) -> int:
-    """Four to eight."""
-    return FEWEST_VILLAGES + town * 7 % SPREAD_OF_VILLAGES
+def _villages_of(town: Place) -> int:
+    """Four to eight, by the town's own code: the same villages whichever towns it is listed with."""
+    return FEWEST_VILLAGES + int(town.code) * 7 % SPREAD_OF_VILLAGES
 
 
 def _invent_villages(towns: tuple[Place, ...]) -> list[Place]:
@@ -170,7 +170,7 @@ def _invent_villages(towns: tuple[Place, ...]) -> list[Place]:
     found = []
     for number, town in enumerate(towns):
         street = town.name_zh.endswith("街道")
-        for order in range(_villages_of(number)):
+        for order in range(_villages_of(town)):
             first = STEMS[(number + order * 5) % len(STEMS)]
             second = ENDINGS[(number // len(STEMS) + order * 3) % len(ENDINGS)]
             found.append(

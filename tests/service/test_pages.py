@@ -77,7 +77,11 @@ def test_every_endpoint_and_problem_has_its_line(root):
     assert sorted(code for code in codes if f"`{code}`" not in text) == []
 
 
-def test_dashboard_and_alerts_name_measures_that_exist(root, client):
+def test_dashboard_and_alerts_name_measures_that_exist(root, client, surroundings):
+    # a measure is told from its first event on: one refusal, one score
+    assert client.get("/api/v1/models/current").status_code == 401
+    with Client(surroundings["ZHOUJI_URL"], surroundings["TOKEN"], purpose="visit") as asking:
+        asking.score([surroundings["HOUSEHOLD"]], DAY)
     told = client.get("/metrics").text
     names = set(re.findall(r"^(zhouji_\w+?)(?:_bucket|_sum|_count)?[{ ]", told, re.MULTILINE))
     families = names | set(re.findall(r"^# TYPE (\w+)", told, re.MULTILINE))
