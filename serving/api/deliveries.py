@@ -25,6 +25,7 @@ import anyio
 import anyio.to_thread
 
 from features.errors import NothingToDo
+from features.feeds.profiles import Feed
 from features.feeds.validation import rules
 from features.ingestion import ingest, open_quarantine
 from features.project import Project
@@ -60,8 +61,21 @@ async def deliver(asked: Asked, opened: Surroundings, request: s.DeliveryRequest
             refusal = refuse(422, "records_unknown_columns", row=at, count=count, known=", ".join(sorted(columns)))
             refusal.places = [Place(at=f"records.{at}", rule="columns")]
             raise refusal
+    _refuse_other_areas(opened, request, feed)
     asked.rows = len(request.records)
     return await anyio.to_thread.run_sync(_deliver, asked, opened, request, limiter=_one)
+
+
+def _refuse_other_areas(opened: Surroundings, request: s.DeliveryRequest, feed: Feed) -> None:
+    """A record that names an area outside the declared one; codes that nobody knows are left to the door's rules."""
+    named = {rule.columns["area_code"] for rule in feed.profile.records if "area_code" in rule.columns}
+    for at, record in enumerate(request.records):
+        for column in sorted(named & record.keys()):
+            code = (record[column] or "").strip()
+            if opened.reach.knows(code) and not opened.reach.contains(request.area, code):
+                refusal = refuse_area()
+                refusal.places = [Place(at=f"records.{at}", rule="area")]
+                raise refusal
 
 
 def _deliver(asked: Asked, opened: Surroundings, request: s.DeliveryRequest) -> s.DeliveryAnswer:

@@ -90,6 +90,24 @@ def test_a_batch_with_one_household_outside_is_refused_whole(client, made, house
     assert client.post("/api/v1/score", json=body, headers=headers(token)).status_code == 403
 
 
+def test_a_record_of_another_area_is_refused_with_the_whole_delivery(client, made):
+    project = made.world.project
+    feed, column = next(
+        (name, rule.columns["area_code"])
+        for name, feed in project.feeds.items()
+        for rule in feed.profile.records
+        if "area_code" in rule.columns
+    )
+    sent = headers(
+        made.token(COUNTY, "department", ("delivery",)), purpose="delivery", **{"idempotency-key": "9876543210"}
+    )
+    for codes in ((COUNTY, OTHER_COUNTY), (PROVINCE,)):
+        body = {"feed": feed, "area": COUNTY, "records": [{column: code} for code in codes]}
+        answer = client.post("/api/v1/deliveries", json=body, headers=sent)
+        assert (answer.status_code, answer.json()["code"]) == (403, "area_refused")
+        assert OTHER_COUNTY not in answer.text
+
+
 def test_without_a_token_nothing_is_told(client, made, household):
     good = made.token()
     for shown in ("", "Bearer", "Basic abc", f"Bearer {good}x", f"Bearer {good[:-1]}", "Bearer zj_x", f"Token {good}"):
