@@ -12,8 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -25,6 +24,7 @@ from features.feeds.quarantine import Quarantine
 from features.feeds.reading import literal, quoted
 from features.identity import open_cipher, open_pseudonymiser, open_vault, sweep_keys
 from features.project import Project
+from features.resending import private_folder, sent_as_text
 from features.settings import Home, Settings
 from features.staging import STAGING_PREFIX, sweep, write_atomically
 from features.store import LINE_BITS, Receipt, Store, partition_sql
@@ -427,9 +427,9 @@ def retry(project: Project, settings: Settings, *, feed: str | None = None, dry_
     receipts = []
     for (delivery_id, feed_id), rows in groups.items():
         today = max(date.today(), _newest(project, settings, feed_id))  # noqa: DTZ011 -- the administration's own day
-        with _private(settings) as folder:
+        with private_folder(settings) as folder:
             path = _as_file(folder / f"retry-{delivery_id}.csv", rows)
-            plain = _as_csv(project, feed_id)
+            plain = sent_as_text(project, feed_id)
             receipt = ingest(path, plain, settings, feed=feed_id, received_on=today, dry_run=dry_run, again=True)
         receipts.append(receipt)
         if not dry_run and delivery_id not in broken:
@@ -452,29 +452,3 @@ def _as_file(path: Path, rows: list[dict[str, str | None]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-@contextmanager
-def _private(settings: Settings) -> Iterator[Path]:
-    """A folder for original text: its owner's alone, gone at the end; `recover` removes a killed process's."""
-    temporary = Home(settings.home).temporary
-    temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(prefix="retry-", dir=temporary))
-    try:
-        (folder / "pid").write_text(str(os.getpid()))
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _as_csv(project: Project, feed_id: str) -> Project:
-    """The project with one feed's container set to CSV: quarantined rows are text, whatever they came in."""
-    feed = project.feeds[feed_id]
-    source = feed.profile.source.model_copy(
-        update={"format": "csv", "encoding": "utf-8", "delimiter": ",", "header_row": 1}
-    )
-    changed = feed.model_copy(update={"profile": feed.profile.model_copy(update={"source": source})})
-    copied = project.model_copy(update={"feeds": {**project.feeds, feed_id: changed}})
-    copied._folder = project._folder  # noqa: SLF001
-    copied._digest = project._digest  # noqa: SLF001
-    return copied

@@ -12,9 +12,7 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
@@ -29,6 +27,7 @@ from features.feeds.profiles import Feed
 from features.feeds.validation import rules
 from features.ingestion import ingest, open_quarantine
 from features.project import Project
+from features.resending import private_folder, sent_as_text
 from features.settings import Home, Settings
 from features.store import Receipt, Store
 from models.processes import is_gone, process_mark
@@ -97,9 +96,9 @@ def _deliver(asked: Asked, opened: Surroundings, request: s.DeliveryRequest) -> 
 
 def take_in(feed: str, records: Sequence[dict[str, str | None]], project: Project, settings: Settings) -> Receipt:
     """Records as a file of the feed through the door; content that is known already gives its receipt again."""
-    plain = _as_csv(project, feed)
+    plain = sent_as_text(project, feed)
     today = date.today()  # noqa: DTZ011 -- the administration's own day
-    with _private(settings) as folder:
+    with private_folder(settings) as folder:
         path = folder / f"{feed}-{hashlib.sha256(repr(records).encode()).hexdigest()[:8]}.csv"
         path.write_text(_csv(records, columns_of(project, feed)), encoding="utf-8", newline="")
         path.chmod(0o600)
@@ -126,31 +125,6 @@ def _csv(records: Sequence[dict[str, str | None]], headings: Sequence[str]) -> s
     writer.writeheader()
     writer.writerows({name: "" if value is None else value for name, value in record.items()} for record in records)
     return out.getvalue()
-
-
-def _as_csv(project: Project, feed_id: str) -> Project:
-    """The project with one feed's container set to CSV: posted records are text, whatever the files come in."""
-    feed = project.feeds[feed_id]
-    source = feed.profile.source.model_copy(
-        update={"format": "csv", "encoding": "utf-8", "delimiter": ",", "header_row": 1}
-    )
-    changed = feed.model_copy(update={"profile": feed.profile.model_copy(update={"source": source})})
-    copied = project.model_copy(update={"feeds": {**project.feeds, feed_id: changed}})
-    copied._folder, copied._digest = project._folder, project._digest  # noqa: SLF001
-    return copied
-
-
-@contextmanager
-def _private(settings: Settings) -> Iterator[Path]:
-    """A folder for original text: its owner's alone, gone at the end; the door removes a killed process's."""
-    temporary = Home(settings.home).temporary
-    temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(prefix="retry-", dir=temporary))
-    try:
-        (folder / "pid").write_text(str(os.getpid()))
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answer(opened: Surroundings, request: s.DeliveryRequest, receipt: Receipt) -> s.DeliveryAnswer:

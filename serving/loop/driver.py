@@ -33,7 +33,8 @@ from features.panel import PanelFolder, build
 from features.project import Project, load_project
 from features.province.deliveries import LAST_MONTH
 from features.province.field import field_values
-from features.province.simulation import PROJECT, _standards
+from features.province.simulation import PROJECT
+from features.province.standards import write_standards
 from features.province.world import Province
 from features.settings import Home, Settings
 from features.store import Store
@@ -213,7 +214,7 @@ class _Loop:
         terms = self.terms
         geography = together([life.province.geography for life in self.lives])
         whole = Province(self.lives[0].province.values, geography, 0, terms.first, terms.months, 0)
-        _standards(whole, geography, _Added(self.post, terms.first))  # type: ignore[arg-type]
+        write_standards(whole, geography, lambda feed, rows: self.post.add(feed, rows, terms.first))
         for life in self.lives:
             life.opening()
         start = terms.listing_months[0]
@@ -305,18 +306,6 @@ class _Loop:
             unaided=np.array(life.unaided),
             applied=np.array(life.applied),
         )
-
-
-@dataclass
-class _Added:
-    """Takes tables of standards where a writer of files is expected."""
-
-    post: Post
-    index: int
-
-    def add(self, feed: str, rows: pa.Table) -> None:
-        """Rows for the post."""
-        self.post.add(feed, rows, self.index)
 
 
 def _deployment(folder: Path, terms: Terms, lives: Sequence[Life]) -> Project:
