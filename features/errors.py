@@ -12,7 +12,7 @@
 
 An error is a code with fields. Its sentences, what happened and how to repair it, stand in zh and en in
 `features/words/errors/*.toml`, so that one raise speaks both languages and a test can hold the catalogue against
-the code. Fields never carry a person's values.
+the code. Fields never carry a person's values; a field that is `Words` speaks the language of the sentence.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class ZhoujiError(Exception):
         texts = catalogue().get(self.code)
         if texts is None:
             return f"{self.code}: {self.fields}" if not key.startswith("repair") else ""
-        return texts[key].format(**self.fields)
+        language = key[-2:]
+        fields = {name: value.of(language) if hasattr(value, "of") else value for name, value in self.fields.items()}
+        return texts[key].format(**fields)
 
 
 class UsageError(ZhoujiError):

@@ -38,7 +38,7 @@ def _staged_secret(path: Path, content: str) -> Path:
     return staged
 
 
-def _secret_file(path: Path, content: str) -> None:
+def secret_file(path: Path, content: str) -> None:
     """Create a key file that only its owner can read; an existing one is left alone."""
     staged = _staged_secret(path, content)
     try:
@@ -102,7 +102,7 @@ def open_pseudonymiser(settings: Settings, home: Home) -> Pseudonymiser:
         if not path.is_file():
             if settings.pseudonym_key_file is not None:
                 raise UsageError("key_missing", file=path.name)
-            _secret_file(path, secrets.token_hex(32) + "\n")
+            secret_file(path, secrets.token_hex(32) + "\n")
         text = path.read_text(encoding="ascii").strip()
     try:
         key = bytes.fromhex(text)
@@ -120,7 +120,7 @@ def _vault_keys(settings: Settings, home: Home) -> tuple[list[str], Path | None]
     if not path.is_file():
         if settings.vault_key_file is not None:
             raise UsageError("key_missing", file=path.name)
-        _secret_file(path, Fernet.generate_key().decode() + "\n")
+        secret_file(path, Fernet.generate_key().decode() + "\n")
     return path.read_text(encoding="ascii").split(), path
 
 

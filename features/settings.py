@@ -48,6 +48,7 @@ RECORDS = (
         "ZHOUJI_OIDC_ISSUER", "", "统一认证的签发者", "issuer of OIDC tokens; only our own tokens without it"
     ),
     SettingRecord("ZHOUJI_OIDC_AUDIENCE", "zhouji", "统一认证的受众", "audience that OIDC tokens must name"),
+    SettingRecord("ZHOUJI_DATABASE", "", "个案库地址", "URL of the case database; SQLite in home by default"),
     SettingRecord("ZHOUJI_WEBHOOKS", "", "事件通知的接收方", "file of webhook receivers (TOML)"),
 )
 
@@ -76,10 +77,12 @@ class Settings:
     oidc_issuer: str = ""
     oidc_audience: str = "zhouji"
     webhooks: Path | None = None
+    database: str = ""
 
     def __repr__(self) -> str:
-        """Without the keys, so that no log can show them."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("pseudonym_key", "vault_key")}
+        """Without the keys and the database's password, so that no log can show them."""
+        secret = ("pseudonym_key", "vault_key", "database")
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in secret}
         return f"Settings({shown})"
 
 
@@ -178,3 +181,8 @@ class ProjectHome:
     def events(self) -> Path:
         """Events on their way to other platforms."""
         return self.path / "events"
+
+    @property
+    def casework(self) -> Path:
+        """Cases, where their database is SQLite, and what witnesses their audit log."""
+        return self.path / "casework"

@@ -1,0 +1,1 @@
+"""Versions of the case database's schema."""

@@ -1,0 +1,8 @@
+"""Runs migrations on the connection that `serving.casework.database` hands over, in its transaction."""
+
+from alembic import context
+
+from serving.casework.tables import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.run_migrations()

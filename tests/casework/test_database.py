@@ -1,0 +1,132 @@
+"""The schema goes up and down on both databases, and says where it is; logs only ever grow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from features.errors import DependencyError, NothingToDo, UsageError
+from features.settings import ProjectHome, Settings
+from serving.casework.database import FILE, Database, open_database
+from serving.casework.tables import APPEND_ONLY, AuditRow, Base, CaseRow, EventRow
+
+NOW = datetime(2026, 11, 26, 3, 4, 5, 678, tzinfo=UTC)
+
+
+def event(**changes: object) -> EventRow:
+    return EventRow(**{"case_id": "c", "household_id": "h", "version": 1, "place": 0, "kind": "opened", "at": NOW,
+                       "account": "a", "role": "town", "detail": {}, **changes})  # fmt: skip
+
+
+def test_up_down_and_up_again(url: str) -> None:
+    database = Database(url)
+    assert (database.schema().current, database.schema().ready) == ("", False)
+    planned = database.migrate(dry_run=True)
+    assert [step.revision for step in planned.steps] == ["0001"]
+    assert database.schema().current == ""
+    database.migrate()
+    assert database.schema().ready
+    with pytest.raises(NothingToDo):
+        database.migrate()
+    database.migrate("down")
+    with database.engine.connect() as connection:
+        assert [name for name in inspect(connection).get_table_names() if name.startswith("casework")] == []
+    database.migrate()
+    assert database.schema().ready
+    database.engine.dispose()
+
+
+def test_the_migration_makes_what_the_code_means(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_old_schema_is_named_and_not_touched(url: str) -> None:
+    database = Database(url)
+    with pytest.raises(DependencyError) as refused, database.writing():
+        raise AssertionError("no session is given")
+    assert refused.value.code == "case_database_schema"
+    assert "zhouji migrate up" in refused.value.repair("zh")
+    database.engine.dispose()
+
+
+def test_unknown_revision_and_unreadable_url(database: Database) -> None:
+    with pytest.raises(UsageError) as refused:
+        database.migrate("up", "0099")
+    assert refused.value.fields["known"] == "0001"
+    for url in ("mysql://x/y", "nonsense"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            Database(url)
+
+
+def test_moments_keep_their_microsecond_and_zone(database: Database) -> None:
+    local = NOW.astimezone(timezone(timedelta(hours=8)))
+    with database.writing() as session:
+        session.add(event(at=local))
+    with database.reading() as session:
+        assert session.query(EventRow.at).scalar() == NOW
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_logs_refuse_changes_and_removals(database: Database, table: str) -> None:
+    if table == "casework_event":
+        with database.writing() as session:
+            session.add(event())
+    elif table == "casework_audit":
+        with database.writing() as session:
+            session.add(AuditRow(seq=1, at=NOW, account="a", role="town", area_code="1", kind="k", subject="s", detail="{}",
+                                 previous="", digest="d"))  # fmt: skip
+    else:
+        with database.writing() as session:
+            session.execute(
+                text(
+                    f"INSERT INTO {table} (day, first, last, digest, previous, signature) VALUES ('2026-01-01', 1, 1, 'd', '', 's')"
+                )
+            )
+    column = {"casework_event": "kind", "casework_audit": "kind", "casework_signed_day": "digest"}[table]
+    for statement in (f"UPDATE {table} SET {column} = 'x'", f"DELETE FROM {table}"):
+        with pytest.raises(DBAPIError, match="only ever come"), database.writing() as session:
+            session.execute(text(statement))
+    with database.reading() as session:
+        assert session.execute(text(f"SELECT count(*) FROM {table} WHERE {column} <> 'x'")).scalar() == 1
+
+
+def test_a_household_has_one_open_case(database: Database) -> None:
+    def row(case_id: str, state: str) -> CaseRow:
+        return CaseRow(case_id=case_id, household_id="h", area_code="1", week=NOW.date(), state=state, owner_role="", owner_area="",
+                       owner_account="", due_at=NOW, version=1, changed_at=NOW, body={})  # fmt: skip
+
+    with database.writing() as session:
+        session.add_all([row("a", "closed"), row("b", "closed"), row("c", "alert")])
+    with pytest.raises(DBAPIError), database.writing() as session:
+        session.add(row("d", "visited"))
+
+
+def test_a_failing_transaction_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.writing() as session:
+        session.add(event())
+        session.flush()
+        raise RuntimeError
+    with database.reading() as session:
+        assert session.query(EventRow).count() == 0
+
+
+def test_the_default_is_a_private_file_in_the_home(tmp_path) -> None:
+    home = ProjectHome(tmp_path / "p")
+    database = open_database(Settings(home=tmp_path), home)
+    database.migrate()
+    assert (home.casework / FILE).stat().st_mode & 0o077 == 0
+    assert "password" not in repr(Settings(database="postgresql://u:password@h/d"))
+
+
+def test_a_silent_server_is_a_dependency_error() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(DependencyError) as refused:
+        database.schema()
+    assert refused.value.code == "case_database_silent"
