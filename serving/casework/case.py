@@ -72,9 +72,14 @@ class Record(Strict):
 
 
 class Answer(Strict):
-    """What a department said, with the code of D2; F10 is the clock's."""
+    """What a department said, with the code of D2; F10 is the clock's.
+
+    Attributes:
+        desk: how often the referral had been passed on when this was said.
+    """
 
     code: str
+    desk: int = 0
     at: datetime
     by: Actor
     kind: str = ""
@@ -92,6 +97,7 @@ class Referral(Strict):
         department: whose desk it is on now.
         passes: how often it was passed on; at most as often as the rules say, then the county mechanism decides.
         binding: the mechanism has said whose it is: it is not passed on again.
+        correction: asked for by itself because a visitor found the department's data wrong; help does not wait for it.
     """
 
     referral_id: str
@@ -103,6 +109,7 @@ class Referral(Strict):
     by: Actor
     urgent: bool = False
     binding: bool = False
+    correction: bool = False
     passes: int = 0
     desks: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
@@ -116,7 +123,7 @@ class Referral(Strict):
     @property
     def received(self) -> bool:
         """Whether the desk that it lies on has said that it is there."""
-        return any(answer.code != "F10" and answer.at >= self.sent_at for answer in self.answers)
+        return any(answer.code != "F10" and answer.desk == self.passes for answer in self.answers)
 
     @property
     def helped(self) -> bool:

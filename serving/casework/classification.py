@@ -239,7 +239,11 @@ def _check_days(form: Form, found: _Found, rule: DispositionRule | None) -> None
     """Dates ahead: one for a household that is watched, one for a household that is looked at again."""
     words = vocabulary()
     asked: Mapping[str, tuple[date | None, bool, int]] = {
-        "watch_until": (form.watch_until, rule is not None and rule.watch, words.longest_watch_days),
+        "watch_until": (
+            form.watch_until,
+            rule is not None and rule.watch and form.validity != "V9",
+            words.longest_watch_days,
+        ),
         "recheck_on": (form.recheck_on, form.validity == "V9", words.longest_recheck_days),
     }
     for field, (day, required, longest) in asked.items():
