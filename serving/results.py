@@ -116,7 +116,7 @@ def import_list(
     accepted, nameless = list(filled.accepted), []
     numbers: dict[str, list[str]] = {}
     if feed is not None and accepted:
-        numbers = _numbers(project.feeds[feed], accepted, open_vault(project, settings), pseudonymiser)
+        numbers = numbers_of(project, feed, accepted, settings)
         nameless = [
             Rejected(row.line, "identity", "household", {"household": row.household_id})
             for row in accepted
@@ -129,8 +129,17 @@ def import_list(
     delivery = None
     if feed is not None and accepted:
         probabilities = {entry.household_id: entry.selection_probability for entry in run.entries()}
-        content = _delivery(project.feeds[feed], accepted, numbers, probabilities, filled.run_id, today)
-        delivery = _deliver(content, feed, project, settings, filled, today, dry_run=dry_run)
+        delivery = deliver(
+            accepted,
+            numbers,
+            probabilities,
+            feed,
+            project,
+            settings,
+            run_id=filled.run_id,
+            today=today,
+            dry_run=dry_run,
+        )
     if dry_run:
         return Imported(filled.run_id, len(accepted), rejected, filled.empty, delivery, logged=False)
     written = tuple(Finding(row.household_id, row.found_on, row.validity) for row in accepted)
@@ -172,6 +181,44 @@ def outcome_feed(project: Project) -> str | None:
         if any(rule.table == "outcome" and rule.constants.get("source") == "visit" for rule in feed.profile.records):
             return feed_id
     return None
+
+
+def numbers_of(project: Project, feed: str, rows: Sequence[FilledRow], settings: Settings) -> dict[str, list[str]]:
+    """The households' own numbers by pseudonym; one that the vault does not know is not among them."""
+    pseudonymiser = open_pseudonymiser(settings, Home(settings.home))
+    return _numbers(project.feeds[feed], rows, open_vault(project, settings), pseudonymiser)
+
+
+def deliver(
+    rows: Sequence[FilledRow],
+    numbers: Mapping[str, list[str]],
+    probabilities: Mapping[str, float],
+    feed: str,
+    project: Project,
+    settings: Settings,
+    *,
+    run_id: str,
+    today: date,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Send findings through the door of every delivery, in the feed's own columns; returns the receipt.
+
+    Args:
+        rows: findings, each household once.
+        numbers: the households' own numbers, from `numbers_of`.
+        probabilities: of being on the list, by household; empty where there was no list.
+        feed: the outcome feed.
+        project: the deployment.
+        settings: keys and home.
+        run_id: the list that they answer to; part of the visits' ids.
+        today: day of receipt.
+        dry_run: check, write nothing.
+
+    Raises:
+        NothingToDo: all of it was delivered before.
+    """
+    content = _delivery(project.feeds[feed], rows, numbers, probabilities, run_id, today)
+    return _deliver(content, feed, project, settings, run_id, today, dry_run=dry_run)
 
 
 def _rules(feed: Feed) -> list[RecordRule]:
@@ -220,7 +267,7 @@ def _delivery(
             "onset_date": _as_day(row.onset),
             "finding_date": _as_day(row.found_on),
             "visit_id": f"{run_id}-{row.household_id}",
-            "selection_probability": probabilities[row.household_id],
+            "selection_probability": probabilities.get(row.household_id, ""),
         }
         line: dict[str, object] = {}
         for rule in _rules(feed):
@@ -240,12 +287,12 @@ def _as_day(day: date | None) -> str:
 
 
 def _deliver(
-    content: bytes, feed: str, project: Project, settings: Settings, filled: Filled, today: date, *, dry_run: bool
+    content: bytes, feed: str, project: Project, settings: Settings, run_id: str, today: date, *, dry_run: bool
 ) -> dict[str, Any]:
     """Put the file into the outbox and take it in; it holds households' numbers, so it goes when it is in the store."""
     outbox = Home(settings.home).project(project.name).path / "outbox"
     outbox.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = outbox / f"{feed}-{filled.run_id}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
+    path = outbox / f"{feed}-{run_id}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
     write_atomically(path, content)
     path.chmod(0o600)
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from features.project import Project
+from features.project import ListRules, Project
 from features.strict import Words
 from models.bundle import canonical
 from reports import household, weekly_list
@@ -35,7 +35,11 @@ def weekly_list_of(
         heading=scored.heading,
         rows=tuple(
             _row(scored, entry, told[entry.household_id], sign, due=due, blind=blind)
-            for entry, due, blind in zip(selection.entries, *_due_days(project, scored, selection), strict=True)
+            for entry, due, blind in zip(
+                selection.entries,
+                *due_days(project.listing, scored.heading.run_id, scored.heading.as_of, selection.entries),
+                strict=True,
+            )
         ),
         areas=tuple(
             AreaLine(
@@ -56,18 +60,22 @@ def row_code(sign: Callable[[str], str], run_id: str, household_id: str, version
     return sign(f"{run_id}|{household_id}|{version}")
 
 
-def _due_days(project: Project, scored: Scored, selection: Selection) -> tuple[list[date], list[date]]:
-    """Days to visit by: by level, and for the form without levels, where audit rows have days as risk rows do."""
-    heading = scored.heading
+def due_days(rules: ListRules, run_id: str, as_of: date, entries: Sequence[Entry]) -> tuple[list[date], list[date]]:
+    """Days to visit by: by level, and for those who see no levels, where audit rows have days as risk rows do.
+
+    Args:
+        rules: days of each level.
+        run_id: the run's id, which the draws are made from.
+        as_of: day of the list.
+        entries: its rows in the order of need.
+    """
 
     def due(entry: Entry) -> date:
         level = entry.level if entry.level in DEFAULT_DAYS else "yellow"
-        days = project.listing.visit_within_days.get(level, DEFAULT_DAYS[level])
-        return heading.as_of + timedelta(days=days)
+        return as_of + timedelta(days=rules.visit_within_days.get(level, DEFAULT_DAYS[level]))
 
-    entries = selection.entries
     by_level = [due(entry) for entry in entries]
-    random = generator(heading.run_id, "due")
+    random = generator(run_id, "due")
     everywhere: list[date] = []
     here: dict[str, list[date]] = {}
     for entry, day in zip(entries, by_level, strict=True):

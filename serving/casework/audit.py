@@ -129,7 +129,7 @@ def canonical(detail: Mapping[str, Any]) -> str:
 
 
 def digest(line: Line, key: bytes) -> str:
-    """A line's digest: its whole content and the digest before it. Fields are framed by JSON, so none runs into another."""
+    """A line's digest: its content and the digest before it, framed by JSON so that no field runs into another."""
     content = [
         line.seq, moment(line.at), line.account, line.role, line.area_code, line.kind, line.subject, line.detail,
         line.previous,

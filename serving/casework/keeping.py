@@ -150,6 +150,12 @@ class Keeper:
             found.append(SignedDay(**{**content, "day": date.fromisoformat(content["day"])}))
         return found
 
+    def signed_days(self, database: Database) -> list[dict[str, Any]]:
+        """All signed days, for somebody who checks them elsewhere."""
+        with database.reading() as session:
+            rows = session.scalars(select(SignedDayRow).order_by(SignedDayRow.day))
+            return [{**_signed(row).__dict__, "day": str(row.day)} for row in rows]
+
     # --- looking ----------------------------------------------------------------------------------------------------
 
     def verify(self, database: Database) -> Verified:

@@ -1,0 +1,214 @@
+"""Cases in the database, the only writer: case, places, counts, referrals, events and findings change together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from features.divisions import AreaTree
+from serving.casework.case import Case, Event
+from serving.casework.deadlines import Rules, due, next_due
+from serving.casework.routing import PASSED_ON
+from serving.casework.tables import (
+    NEVER,
+    CaseRow,
+    CountRow,
+    EventRow,
+    FindingRow,
+    OutgoingRow,
+    PlaceRow,
+    ReferralRow,
+    SignalRow,
+)
+
+CHANGED, WAITING = "org.zhouji.case.changed.v1", "org.zhouji.referral.waiting.v1"
+OWN_TIME = frozenset({"reminded", "overdue", "escalated", "signalled"})
+"""What the clock says without changing what a person decided on."""
+
+
+def places_of(tree: AreaTree, area_code: str) -> tuple[str, ...]:
+    """Every area that a household is in, its own first; an unknown area is only itself."""
+    return tuple(area.code for area in tree.chain(area_code)) or (area_code,)
+
+
+def read(session: Session, case_id: str) -> Case | None:
+    """A case as it is."""
+    body = session.scalar(select(CaseRow.body).where(CaseRow.case_id == case_id))
+    return None if body is None else Case.model_validate(body)
+
+
+def open_case(session: Session, household_id: str) -> Case | None:
+    """The household's case that is not closed."""
+    query = select(CaseRow.body).where(CaseRow.household_id == household_id, CaseRow.state != "closed")
+    body = session.scalar(query)
+    return None if body is None else Case.model_validate(body)
+
+
+def newest_case(session: Session, household_id: str) -> Case | None:
+    """The household's newest case, open or closed."""
+    query = select(CaseRow.body).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc())
+    body = session.scalars(query.limit(1)).first()
+    return None if body is None else Case.model_validate(body)
+
+
+def only_time_passed(session: Session, case_id: str, seen: int) -> bool:
+    """Whether everything since a version was the clock's reminding: nothing that a person would have to look at."""
+    query = select(EventRow.kind).where(EventRow.case_id == case_id, EventRow.version > seen)
+    kinds = list(session.scalars(query))
+    versions = session.scalar(select(CaseRow.version).where(CaseRow.case_id == case_id)) or 0
+    told = session.scalars(
+        select(EventRow.version).where(EventRow.case_id == case_id, EventRow.version > seen).distinct()
+    )
+    return set(kinds) <= OWN_TIME and len(list(told)) == versions - seen  # a draft has no event, and counts
+
+
+def save(
+    session: Session, project: str, tree: AreaTree, rules: Rules, case: Case, events: Sequence[Event],
+    *, week: date | None = None, at: datetime,
+) -> None:  # fmt: skip
+    """Write a case and what happened to it; `week` is given for a new one."""
+    before = session.get(CaseRow, case.case_id)
+    waits = next_due(case, rules) or NEVER
+    owner = case.owner
+    values: dict[str, Any] = {
+        "state": case.state, "owner_role": owner.role if owner else "", "owner_area": owner.area if owner else "",
+        "owner_account": owner.account if owner else "", "due_at": waits, "version": case.version, "changed_at": at,
+        "body": case.model_dump(mode="json"),
+    }  # fmt: skip
+    places = places_of(tree, case.area_code)
+    if before is None:
+        assert week is not None
+        first = CaseRow(
+            case_id=case.case_id, household_id=case.household_id, area_code=case.area_code, week=week, **values
+        )
+        session.add(first)
+        session.flush()
+        moved: list[tuple[str, int]] = [(case.state, 1)]
+        rows = [
+            {"area_code": area, "case_id": case.case_id, "week": week, "state": case.state, "due_at": waits}
+            for area in places
+        ]
+        session.execute(insert(PlaceRow), rows)
+    else:
+        week, moved = before.week, [(before.state, -1), (case.state, 1)] if before.state != case.state else []
+        if (before.state, before.due_at) != (case.state, waits):
+            shown = {"state": case.state, "due_at": waits}
+            session.execute(update(PlaceRow).where(PlaceRow.case_id == case.case_id).values(**shown))
+        for key, value in values.items():
+            setattr(before, key, value)
+    _count(session, week, places, moved)
+    _write_events(session, case, events)
+    _write_referrals(session, case, rules, at)
+    _write_finding(session, case)
+    _write_outgoing(session, project, case, events, at)
+    session.flush()
+
+
+def _count(session: Session, week: date, places: Iterable[str], moved: Iterable[tuple[str, int]]) -> None:
+    for area in places:
+        for state, by in moved:
+            row = session.get(CountRow, (week, area, state))
+            if row is None:
+                session.add(CountRow(week=week, area_code=area, state=state, cases=by))
+            else:
+                row.cases += by
+
+
+def recount(session: Session) -> int:
+    """Make the counts anew from the cases; returns how many were not what they should be."""
+    wanted: Counter[tuple[date, str, str]] = Counter()
+    for row in session.execute(select(PlaceRow.week, PlaceRow.area_code, PlaceRow.state)):
+        wanted[row.week, row.area_code, row.state] += 1
+    found = {(row.week, row.area_code, row.state): row.cases for row in session.scalars(select(CountRow))}
+    wrong = sum(found.get(key, 0) != wanted.get(key, 0) for key in found.keys() | wanted.keys())
+    if wrong:
+        session.execute(delete(CountRow))
+        session.expire_all()
+        rows = [
+            {"week": week, "area_code": area, "state": state, "cases": n} for (week, area, state), n in wanted.items()
+        ]
+        session.execute(insert(CountRow), rows)
+    return wrong
+
+
+def _write_events(session: Session, case: Case, events: Sequence[Event]) -> None:
+    for place, event in enumerate(events):
+        session.add(
+            EventRow(
+                case_id=case.case_id, household_id=case.household_id, version=case.version, place=place,
+                kind=event.kind, at=event.at, account=event.by.account, role=event.by.role, detail=event.detail,
+            )
+        )  # fmt: skip
+
+
+def _write_referrals(session: Session, case: Case, rules: Rules, at: datetime) -> None:
+    waiting = {one.referral_id: one.at for one in reversed(due(case, at, rules)) if one.referral_id}
+    for one in case.referrals:
+        said = [answer for answer in one.answers if answer.code != PASSED_ON]
+        session.merge(
+            ReferralRow(
+                referral_id=one.referral_id, case_id=case.case_id, household_id=case.household_id,
+                area_code=case.area_code, need=one.need, department=one.department, open=one.open, sent_at=one.sent_at,
+                due_at=waiting.get(one.referral_id, NEVER), answered_at=said[-1].at if said else None,
+                code=said[-1].code if said else "",
+            )
+        )  # fmt: skip
+
+
+def _write_finding(session: Session, case: Case) -> None:
+    """The first record of a round goes to the store once; amendments and opinions never do."""
+    first = case.first
+    finding_id = f"{case.case_id}-{case.round}"
+    if first is None or session.get(FindingRow, finding_id) is not None:
+        return
+    form = first.form
+    assert form.visited_on is not None
+    newest = select(SignalRow.run_id).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc())
+    body = {
+        "validity": form.validity, "causes": list(form.causes), "method": form.method,
+        "onset": None if form.onset is None else str(form.onset), "reasons": form.reasons,
+        "contradicts": form.contradicts_data, "score_shown": first.score_shown,
+    }  # fmt: skip
+    session.add(
+        FindingRow(
+            finding_id=finding_id, case_id=case.case_id, household_id=case.household_id,
+            run_id=session.scalars(newest.limit(1)).first() or "", found_on=form.visited_on, delivered_at=None,
+            delivery_id=None, body=body,
+        )
+    )  # fmt: skip
+
+
+def _write_outgoing(session: Session, project: str, case: Case, events: Sequence[Event], at: datetime) -> None:
+    """Say to other platforms that there is something to look at: no level, no finding, no reason, no name."""
+    if events and not {event.kind for event in events} <= {"reminded", "signalled"}:
+        _put(session, project, CHANGED, f"{case.case_id}|{case.version}", case, at, {"case_id": case.case_id})
+    for event in events:
+        if event.kind in ("referred", "passed_on", "raised_to_county", "small_sum_given"):
+            one = case.referral(str(event.detail["referral"]))
+            assert one is not None
+            key = f"{one.referral_id}|{one.passes}|{one.department}"
+            more = {"referral_id": one.referral_id, "department": one.department}
+            _put(session, project, WAITING, key, case, at, more)
+
+
+def _put(session: Session, project: str, kind: str, key: str, case: Case, at: datetime, more: dict[str, str]) -> None:
+    identifier = hashlib.sha256(f"{kind}|{project}|{key}".encode()).hexdigest()[:32]
+    if session.get(OutgoingRow, identifier) is not None:
+        return
+    body = {
+        "specversion": "1.0", "id": identifier, "type": kind, "source": f"/zhouji/{project}",
+        "subject": case.household_id, "time": at.isoformat(), "datacontenttype": "application/json",
+        "data": {
+            "household_id": case.household_id, "area_code": case.area_code, **more,
+            "link": f"/api/v1/households/{case.household_id}/chain",
+        },
+    }  # fmt: skip
+    text = json.dumps(body, ensure_ascii=False, sort_keys=True)
+    session.add(OutgoingRow(event_id=identifier, area_code=case.area_code, body=text, made_at=at, carried_at=None))
