@@ -362,7 +362,7 @@ def audit_verify(
     console: Console,
     sign: Annotated[bool, typer.Option("--sign", help="完整时签署已过去的各天 sign the days before today")] = False,
 ) -> None:
-    """核验审计日志：改动、删除、换序、截断都能发现。 Verify the audit log against change, removal, reordering and cuts."""
+    """核验审计日志：改动、删除、换序、截断都能发现。 Verify the audit log: changes, removals, order, cuts."""
     from serving.commands import casework
 
     casework.audit_verify(console, sign=sign)
@@ -376,7 +376,7 @@ def audit_export(
     last: Annotated[str | None, typer.Option("--to", help="末日 last day, YYYY-MM-DD")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """导出审计记录、签名和公钥；导出本身也记入日志。 Export lines, signed days and the public key; it is logged itself."""
+    """导出审计记录、签名和公钥；导出本身也记入日志。 Export lines, signed days and the public key; logged."""
     from serving.commands import casework
 
     casework.audit_export(console, out, first=first, last=last, dry_run=dry_run)
@@ -401,7 +401,7 @@ def cases_remind(
     ] = True,
     dry_run: DryRun = False,
 ) -> None:
-    """每天运行：提醒、超期、催办，走访结论入库，事件外送。 The daily round: remind, escalate, deliver findings and events."""
+    """每天运行：提醒、超期、催办，走访结论入库，事件外送。 The daily round: reminders, findings, events."""
     from serving.commands import casework
 
     casework.cases_remind(console, task=task, deliver=deliver, dry_run=dry_run)

@@ -2,7 +2,7 @@
 
 The label of a round goes out once, with the probability that its household had of being on the list, so that learning
 can weigh what chance and risk brought together. Amendments and second opinions stay here. The registry's weekly run
-gets the counts (confirmed, not confirmed, excluded, unknown; by level and reason) through the same door as filled lists.
+gets the counts (confirmed, not confirmed, excluded, unknown; by level and reason) by the same door as filled lists.
 """
 
 from __future__ import annotations

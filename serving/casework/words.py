@@ -28,7 +28,7 @@ def word(group: str, key: str, /, **fields: object) -> Words:
     """The text of a code.
 
     >>> word("state", "alert").zh, word("validity", "V1").en, word("feedback", "F0").zh
-    ('待分派', 'confirmed hardship', '已收到')
+    ('待分派', 'in hardship now', '已收到')
     """
     if group in NUMBERED:
         return documents.words(f"{NUMBERED[group]}_{key}")

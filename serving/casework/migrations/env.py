@@ -4,5 +4,6 @@ from alembic import context
 
 from serving.casework.tables import Base
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
-context.run_migrations()
+if hasattr(context, "config"):  # only Alembic's own run has one; whoever imports this as a module has not
+    context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+    context.run_migrations()
