@@ -7,9 +7,13 @@ import os
 import threading
 from pathlib import Path
 
+from features.errors import ZhoujiError
 from features.project import Project
 from features.settings import ProjectHome, Settings
 from serving import observing
+from serving.casework.carrying import carry
+from serving.casework.database import FILE
+from serving.casework.desk import Desk, open_desk
 from serving.outbox import Outbox, announce, receivers, send_due
 from serving.weeks import Weeks
 
@@ -22,7 +26,9 @@ class Sender:
 
     def __init__(self, project: Project, settings: Settings, home: ProjectHome, weeks: Weeks) -> None:
         self._project, self._home, self._weeks = project, home, weeks
+        self._settings = settings
         self._to = receivers(settings)
+        self._desk: Desk | None = None
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -57,9 +63,22 @@ class Sender:
             if week.run.run_id not in known:
                 announce(week.run, self._project.name, self._home, self._to)
                 _append(mark, week.run.run_id)
+        self._carry(outbox)
         sent = send_due(outbox, self._to)
         observing.EVENTS.set(outbox.waiting())
         return sent
+
+    def _carry(self, outbox: Outbox) -> None:
+        """Events of cases, where there is a case database: they were written with the decisions that they tell."""
+        if not self._settings.database and not (self._home.casework / FILE).is_file():
+            return
+        try:
+            if self._desk is None:
+                self._desk = open_desk(self._project, self._settings)
+            if self._desk.database.schema().ready:
+                carry(self._desk, outbox, self._to)
+        except ZhoujiError as error:  # what waits elsewhere is sent all the same
+            observing.surprise(error)
 
 
 def _append(mark: Path, run_id: str) -> None:

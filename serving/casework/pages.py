@@ -18,8 +18,8 @@ def routing_page(routing: Routing) -> str:
 自 {since} 起；来源：{routing.source}。部门转出最多 {most} 次，之后由县级协调机制决定。
 
 In force since {since}. A referral is passed on at most {most} times; then the county mechanism decides. Marks: S seen
-in a source, M common knowledge, P a proposal that waits for local rules. Every desk may also say F0 (received) and, while
-the referral may be passed on, F8; F10 is set by the clock.
+in a source, M common knowledge, P a proposal that waits for local rules. Every desk may also say F0 (received) and,
+while the referral may be passed on, F8; F10 is set by the clock.
 
 | code | need | lead | told | help | clause | first help | answer | feedback |
 |---|---|---|---|---|---|---|---|---|"""

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from features.errors import UsageError
@@ -227,16 +227,30 @@ def waiting(desk: Desk, by: Actor) -> tuple[Request, ...]:
 
 
 def expired_identities(desk: Desk, today: date) -> tuple[str, ...]:
-    """Households whose cases have all been closed for longer than identities are kept."""
+    """Households whose cases have all been closed, and untouched, for longer than identities are kept."""
     kept = timedelta(days=desk.rules.deadlines.identity_kept.amount)
-    newest: dict[str, date | None] = {}
+    newest = select(CaseRow.household_id, func.max(CaseRow.changed_at)).group_by(CaseRow.household_id)
     with desk.database.reading() as session:
-        for row in session.scalars(select(CaseRow)):
-            closed = Case.model_validate(row.body).closed
-            day = None if closed is None else closed.on
-            before = newest.get(row.household_id, date.min)
-            newest[row.household_id] = None if day is None or before is None else max(day, before)
-    return tuple(sorted(one for one, day in newest.items() if day is not None and day + kept < today))
+        open_now = set(session.scalars(select(CaseRow.household_id).where(CaseRow.state != "closed")))
+        rows = list(session.execute(newest.order_by(CaseRow.household_id)))
+    return tuple(
+        str(household) for household, at in rows if household not in open_now and desk.rules.day(at) + kept < today
+    )
+
+
+def erase_expired(desk: Desk, by: Actor, today: date, erase: Callable[[str], bool]) -> int:
+    """Take identities whose time is over out of the vault; returns how many were there. Each is written down first.
+
+    Raises:
+        AccessError: the actor is no administrator.
+    """
+    if by.role != "admin":
+        raise desk.refuse(by, "case_outside", by.area)
+    erased = 0
+    for household in expired_identities(desk, today):
+        desk.note(by, "erasure", household, retention=True)
+        erased += erase(household)
+    return erased
 
 
 def _case(desk: Desk, by: Actor, case_id: str) -> Case:

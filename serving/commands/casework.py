@@ -23,6 +23,7 @@ from serving.casework.database import Schema, open_database
 from serving.casework.desk import Desk, open_desk
 from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
+from serving.casework.requests import expired_identities
 from serving.console import Console, day_of, read_day
 from serving.outbox import Outbox, receivers
 from serving.runs import newest_on
@@ -146,6 +147,7 @@ def cases_remind(console: Console, *, task: str | None, deliver: bool, dry_run: 
     made = go_round(desk, dry_run=dry_run)
     answer: dict[str, Any] = made.as_dict()
     today = desk.rules.day(desk.now())
+    answer["identities_expired"] = len(expired_identities(desk, today))
     if not dry_run:
         answer["carried"] = _carry(console, desk)
         answer["signed"] = [str(one.day) for one in desk.keeper.sign_days(desk.database, today, desk.rules.zone)]

@@ -199,6 +199,11 @@ def test_an_identity_is_erased_after_the_case_and_not_during_it(desk: Desk) -> N
     kept = desk.rules.deadlines.identity_kept.amount
     assert requests.expired_identities(desk, DAY + timedelta(days=kept)) == ()
     assert requests.expired_identities(desk, DAY + timedelta(days=kept + 1)) == (case.household_id,)
+    admin = Actor(account="x", role="admin", area="440000")
+    assert requests.erase_expired(desk, admin, DAY + timedelta(days=kept + 1), erase) == 1
+    assert erased == [case.household_id] * 2
+    with pytest.raises(AccessError):
+        requests.erase_expired(desk, TOWN, DAY, erase)
 
 
 def test_the_four_lists_and_a_match_that_enters_the_chain(desk: Desk) -> None:
