@@ -94,6 +94,7 @@ def test_a_few_kills(database: Database, url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.drill
-def test_two_hundred_kills(database: Database, url: str, tmp_path: Path) -> None:
-    found, decisions = kill_often(url, tmp_path, 200 if database.sqlite else 50)
-    assert found > 100 and decisions > 1_000
+def test_many_kills(database: Database, url: str, tmp_path: Path) -> None:
+    times = 200 if database.sqlite else 50
+    found, decisions = kill_often(url, tmp_path, times)
+    assert found > times / 2 and decisions > times  # the kills came while something was written
