@@ -214,7 +214,7 @@ class _Loop:
         terms = self.terms
         geography = together([life.province.geography for life in self.lives])
         whole = Province(self.lives[0].province.values, geography, 0, terms.first, terms.months, 0)
-        write_standards(whole, geography, lambda feed, rows: self.post.add(feed, rows, terms.first))
+        write_standards(whole, geography, self.post.add)
         for life in self.lives:
             life.opening()
         start = terms.listing_months[0]
