@@ -1,0 +1,5 @@
+"""audit."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""households."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

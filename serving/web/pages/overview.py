@@ -1,0 +1,5 @@
+"""overview."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""referrals."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

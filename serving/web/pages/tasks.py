@@ -1,0 +1,5 @@
+"""tasks."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
