@@ -179,7 +179,7 @@ def _said(detail: Mapping[str, Any], who: Staff) -> list[str]:
 def classify(request: Request, household_id: str, office: OfficeOf, who: Working, form: PostedOf) -> Response:
     """Hand in the record, or keep it as a draft."""
     case_id = _case_id(office, household_id)
-    sent, seen = filled(form), _number(form.one("version"))
+    sent, seen = filled(form), number(form.one("version"))
     if form.one("do") == "draft":
         kept = {name: value for name, value in sent.typed.items() if value}
         return _done(request, office, who, household_id, sent, lambda: a.SaveDraft(by=who.actor, form=kept), case_id, seen, "draft")
@@ -216,7 +216,8 @@ def _done(
     return RedirectResponse(f"/households/{household_id}?done={said}", 303)
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """A version as a form carries it; one that cannot be is nobody's."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
@@ -232,7 +233,7 @@ def act(request: Request, household_id: str, office: OfficeOf, who: Working, for
         raise PageError(404)
     try:
         action = _ACTIONS[do](office, who.actor, form)
-        office.desk.act(action, case_id, _number(form.one("version")))
+        office.desk.act(action, case_id, number(form.one("version")))
     except (ValueError, ValidationError):
         said = who.say("有一项没有填写，或写法不对。", "Something is missing or cannot be read.")
         return _page(request, office, who, household_id, 422, refused=said)
@@ -255,10 +256,10 @@ def _day(form: Posted, name: str) -> date:
     return date.fromisoformat(form.one(name))
 
 
-def _fen(text: str) -> int:
+def fen(text: str) -> int:
     """Yuan as people write them, in whole fen.
 
-    >>> _fen("1,200.50")
+    >>> fen("1,200.50")
     120050
     """
     from decimal import Decimal, InvalidOperation
@@ -274,7 +275,7 @@ def _fen(text: str) -> int:
 
 _ACTIONS: Mapping[str, Callable[[Office, Actor, Posted], a.Action]] = {
     "small_sum": lambda _, by, f: a.GiveSmallSum(
-        by=by, referral_id=secrets.token_hex(12), amount_fen=_fen(f.one("amount")), on=_day(f, "on")
+        by=by, referral_id=secrets.token_hex(12), amount_fen=fen(f.one("amount")), on=_day(f, "on")
     ),
     "assign": lambda o, by, f: a.Assign(by=by, to=_worker(o, f.one("to"))),
     "hand_over": lambda o, by, f: a.HandOver(by=by, to=_worker(o, f.one("to"))),
