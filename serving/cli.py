@@ -334,14 +334,14 @@ def accounts_create(
     ],
     name: Annotated[str, typer.Option("--name", help="页面上显示的称呼 shown on pages")] = "",
     department: Annotated[str, typer.Option("--department", help="部门账号所属部门 whose desk it is")] = "",
-    stdin: Annotated[bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")] = False,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")
+    ] = False,
 ) -> None:
     """建立网页账号；密码由标准输入读入或自动生成。 Make an account; its password is read or made, never an argument."""
     from serving.commands import accounts
 
-    accounts.create(
-        console, account, area=area, role=role, name=name, department=department, stdin=stdin
-    )
+    accounts.create(console, account, area=area, role=role, name=name, department=department, stdin=stdin)
 
 
 @command(accounts_app, "list")

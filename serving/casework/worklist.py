@@ -301,7 +301,9 @@ def department_figures(desk: Desk, by: Actor, area: str) -> tuple[Desks, ...]:
     found: dict[str, list[int]] = {}
     query = select(row.department, row.open, row.due_at < now, func.count()).where(row.case_id.in_(here))
     with desk.database.reading() as session:
-        for department, is_open, late, count in session.execute(query.group_by(row.department, row.open, row.due_at < now)):
+        for department, is_open, late, count in session.execute(
+            query.group_by(row.department, row.open, row.due_at < now)
+        ):
             one = found.setdefault(str(department), [0, 0, 0])
             one[0] += count
             one[1] += count if is_open else 0
@@ -332,7 +334,7 @@ def audit_lines(
     with desk.database.reading() as session:
         found = list(session.scalars(select(AuditRow).where(*shown).order_by(AuditRow.seq.desc()).limit(limit + 1)))
         session.expunge_all()
-    desk.note(by, "audit_view", subject or "audit", account=account, kind=kind)
+    desk.note(by, "audit_view", subject or "audit", of_account=account, of_kind=kind)
     return tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None
 
 
@@ -348,7 +350,9 @@ def drawn(desk: Desk, by: Actor, week: date) -> tuple[int, int, int]:
     with desk.database.reading() as session:
         mine = (
             select(SignalRow.case_id)
-            .join(SealedRow, and_(SealedRow.run_id == SignalRow.run_id, SealedRow.household_id == SignalRow.household_id))
+            .join(
+                SealedRow, and_(SealedRow.run_id == SignalRow.run_id, SealedRow.household_id == SignalRow.household_id)
+            )
             .where(SealedRow.kind == "audit", SignalRow.as_of == week)
         )
         count = int(session.scalar(select(func.count()).select_from(mine.subquery())) or 0)

@@ -9,9 +9,7 @@ from serving.console import Console
 from serving.web import accounts
 
 
-def create(
-    console: Console, account: str, *, area: str, role: str, name: str, department: str, stdin: bool
-) -> None:
+def create(console: Console, account: str, *, area: str, role: str, name: str, department: str, stdin: bool) -> None:
     """Make an account; a password that is made here is shown once."""
     given = sys.stdin.readline().rstrip("\r\n") if stdin else ""
     desk = open_desk(console.project, console.settings)
@@ -30,7 +28,14 @@ def list_(console: Console) -> None:
     found = accounts.accounts(open_desk(console.project, console.settings))
     console.table(
         ("账号", "accounts"),
-        [("账号", "account"), ("称呼", "name"), ("角色", "role"), ("区划", "area"), ("部门", "department"), ("可用", "active")],
+        [
+            ("账号", "account"),
+            ("称呼", "name"),
+            ("角色", "role"),
+            ("区划", "area"),
+            ("部门", "department"),
+            ("可用", "active"),
+        ],
         [[one.account, one.name, one.role, one.area, one.department, "✓" if one.active else "—"] for one in found],
     )
     plain = ("account", "name", "role", "area", "department", "active")

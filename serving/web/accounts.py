@@ -183,6 +183,4 @@ def account_named(session: Session, account: str) -> Account | None:
 
 
 def _account(row: AccountRow) -> Account:
-    return Account(
-        row.account, row.name, row.role, row.area_code, row.department, row.language, row.large, row.active
-    )
+    return Account(row.account, row.name, row.role, row.area_code, row.department, row.language, row.large, row.active)

@@ -43,7 +43,11 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-STATIC = {"style.css": "text/css; charset=utf-8", "zhouji.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "zhouji.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 ROOMS = (door, weeks, tasks, households, referrals, overview, audit, help_)
 
 
@@ -84,7 +88,9 @@ def _sign_in(request: Request, _error: Exception) -> Response:
 def _page_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PageError)
     roles = [ROLES[role] for role in error.fields.get("roles", ())]
-    return show(request, "error.html", error.status, status=error.status, code=error.code, roles=roles, said=None, repair=None)
+    return show(
+        request, "error.html", error.status, status=error.status, code=error.code, roles=roles, said=None, repair=None
+    )
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -175,7 +181,12 @@ class Frame:
         """The page's pattern, never the address: addresses name households."""
         route = scope.get("route")
         observing.told(
-            f"web {getattr(route, 'path', 'unknown')}", scope["method"], status, time.perf_counter() - started, None, **more
+            f"web {getattr(route, 'path', 'unknown')}",
+            scope["method"],
+            status,
+            time.perf_counter() - started,
+            None,
+            **more,
         )
 
 

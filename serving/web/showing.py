@@ -58,5 +58,3 @@ def back_to(request: Request) -> str:
         return "/"
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{request.url.path}{query}"
-
-

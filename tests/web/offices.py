@@ -25,7 +25,16 @@ PEOPLE = {
     "s1": ("supervisor", PROVINCE, ""), "d1": ("department", COUNTY_AREA, "medical_security"),
     "u1": ("auditor", PROVINCE, ""), "x1": ("admin", PROVINCE, ""), "a1": ("analyst", PROVINCE, ""),
 }  # fmt: skip
-NAMES = {"v1": "林小梅", "t1": "谢文斌", "c1": "周敏", "s1": "何督导", "d1": "医保专员", "u1": "审计员", "x1": "管理员", "a1": "分析员"}
+NAMES = {
+    "v1": "林小梅",
+    "t1": "谢文斌",
+    "c1": "周敏",
+    "s1": "何督导",
+    "d1": "医保专员",
+    "u1": "审计员",
+    "x1": "管理员",
+    "a1": "分析员",
+}
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 

@@ -145,7 +145,12 @@ def test_a_disabled_account_is_out_at_once(office: Office) -> None:
 
 def test_accounts_that_cannot_be_are_refused(office: Office) -> None:
     area = "440000"
-    for name, role, department in (("A B", "county", ""), ("ok", "nurse", ""), ("ok", "department", ""), ("ok", "county", "health")):
+    for name, role, department in (
+        ("A B", "county", ""),
+        ("ok", "nurse", ""),
+        ("ok", "department", ""),
+        ("ok", "county", "health"),
+    ):
         with pytest.raises(UsageError, match="account"):
             accounts.create(office.desk, name, name="x", role=role, area=area, department=department)
     with pytest.raises(UsageError):

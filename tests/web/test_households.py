@@ -157,7 +157,9 @@ def test_a_town_refers_and_closes_as_the_case_allows(desk: Office) -> None:
     page = main_of(who.get(address(0)))
     assert 'id="do-close"' in page and 'value="no_need"' in page
     version = str(case_of(desk, 0).version)
-    assert who.post(f"{address(0)}/actions", address(0), do="close", version=version, reason="no_need").status_code == 303
+    assert (
+        who.post(f"{address(0)}/actions", address(0), do="close", version=version, reason="no_need").status_code == 303
+    )
     assert case_of(desk, 0).state == "closed"
     assert 'id="do-close"' not in main_of(who.get(address(1))) or 'value="moved"' in main_of(who.get(address(1)))
     version = str(case_of(desk, 1).version)

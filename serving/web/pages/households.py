@@ -114,7 +114,9 @@ def _trend(office: Office, case: Case) -> list[tuple[date, float]]:
 def _workers(office: Office, who: Staff) -> list[staffing.Worker]:
     desk = office.desk
     with desk.database.reading() as session:
-        return [one for one in staffing.workers(desk, session, desk.rules.day(desk.now()), who.actor.area) if not one.away]
+        return [
+            one for one in staffing.workers(desk, session, desk.rules.day(desk.now()), who.actor.area) if not one.away
+        ]
 
 
 def _facts(chain: Sequence[Link], who: Staff, *, blind: bool) -> list[dict[str, Any]]:
@@ -129,8 +131,10 @@ def _facts(chain: Sequence[Link], who: Staff, *, blind: bool) -> list[dict[str, 
         elif link.source == "store":
             text = " ".join(_coded(link.detail, who))
         elif link.source == "request":
-            text = who.word(word("request", str(link.detail["kind"]))) + " · " + who.word(
-                word("request_state", str(link.detail["state"]))
+            text = (
+                who.word(word("request", str(link.detail["kind"])))
+                + " · "
+                + who.word(word("request_state", str(link.detail["state"])))
             )
         else:
             text = who.word(word("event", link.kind))
@@ -182,7 +186,17 @@ def classify(request: Request, household_id: str, office: OfficeOf, who: Working
     sent, seen = filled(form), number(form.one("version"))
     if form.one("do") == "draft":
         kept = {name: value for name, value in sent.typed.items() if value}
-        return _done(request, office, who, household_id, sent, lambda: a.SaveDraft(by=who.actor, form=kept), case_id, seen, "draft")
+        return _done(
+            request,
+            office,
+            who,
+            household_id,
+            sent,
+            lambda: a.SaveDraft(by=who.actor, form=kept),
+            case_id,
+            seen,
+            "draft",
+        )
     view = office.desk.view(who.actor, case_id)
     if sent.mistakes:
         return _page(request, office, who, household_id, 422, typed=sent.typed, mistakes=_all(office, view, sent))
@@ -238,7 +252,14 @@ def act(request: Request, household_id: str, office: OfficeOf, who: Working, for
         said = who.say("有一项没有填写，或写法不对。", "Something is missing or cannot be read.")
         return _page(request, office, who, household_id, 422, refused=said)
     except ActionDetailError as error:
-        return _page(request, office, who, household_id, 422, refused=f"{error.sentence(who.language)} {error.repair(who.language)}")
+        return _page(
+            request,
+            office,
+            who,
+            household_id,
+            422,
+            refused=f"{error.sentence(who.language)} {error.repair(who.language)}",
+        )
     except ConflictError as error:
         return _page(request, office, who, household_id, 409, conflict=error.newer)
     return RedirectResponse(f"/households/{household_id}?done={do}", 303)

@@ -86,7 +86,9 @@ def _address(day: date, filters: Filters) -> Any:
 
     def made(**changes: str) -> str:
         chosen: dict[str, str] = {name: getattr(filters, name) for name in FIELDS} | changes
-        query = urlencode({name: value for name, value in chosen.items() if value and (name, value) != ("order", "due")})
+        query = urlencode(
+            {name: value for name, value in chosen.items() if value and (name, value) != ("order", "due")}
+        )
         return f"/weeks/{day}" + (f"?{query}" if query else "")
 
     return made
@@ -95,7 +97,11 @@ def _address(day: date, filters: Filters) -> Any:
 def _areas(office: Office, who: Staff) -> list[tuple[str, str]]:
     """Areas right below the actor's, and those below them for a county."""
     mine = who.actor.area
-    return [(code, office.tree.name(code, who.language)) for code, area in sorted(office.tree.areas.items()) if area.parent == mine]
+    return [
+        (code, office.tree.name(code, who.language))
+        for code, area in sorted(office.tree.areas.items())
+        if area.parent == mine
+    ]
 
 
 def _workers(office: Office, who: Staff) -> list[staffing.Worker]:

@@ -4,6 +4,15 @@ const ready = (selector, work) => document.querySelectorAll(selector).forEach(wo
 // The error summary is where reading goes on.
 ready("[data-focus]", (element) => element.focus());
 
+// An address may point into something folded; then it is unfolded.
+const unfold = () => {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+};
+addEventListener("hashchange", unfold);
+unfold();
+
 // How many rows are chosen, and choosing all of them.
 ready("form[data-choose]", (form) => {
   const boxes = [...form.querySelectorAll("input[name=case]")];
