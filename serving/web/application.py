@@ -116,7 +116,7 @@ def _said(request: Request, error: ZhoujiError, status: int) -> HTMLResponse:
     may = joined("action", error.may).of(language) if isinstance(error, ActionError) else ""
     return show(
         request, "error.html", status, status=status, code=error.code, roles=[], said=error.sentence(language),
-        repair=may and "" or error.repair(language),
+        repair=(may and "") or error.repair(language),
     )  # fmt: skip
 
 

@@ -56,8 +56,8 @@ def typed_of(draft: Mapping[str, Any] | None) -> Mapping[str, Any]:
     >>> typed_of(None)["validity"], typed_of({"validity": "V1"})["validity"]
     ('', 'V1')
     """
-    empty: dict[str, Any] = {name: "" for name in (*DAYS, *WORDS, *NUMBERS, "note")}
-    empty |= {name: () for name in LISTS}
+    empty: dict[str, Any] = dict.fromkeys((*DAYS, *WORDS, *NUMBERS, "note"), "")
+    empty |= dict.fromkeys(LISTS, ())
     empty["reasons"] = {}
     kept = {name: value for name, value in (draft or {}).items() if name in empty and value is not None}
     return {**empty, **{name: str(value) if name in NUMBERS else value for name, value in kept.items()}}

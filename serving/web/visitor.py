@@ -177,9 +177,9 @@ def door_token() -> str:
 
 
 def inside(path: str) -> str:
-    """An address to go on to, if it is one of ours.
+    r"""An address to go on to, if it is one of ours.
 
-    >>> inside("/weeks?state=alert"), inside("//evil.example/"), inside("https://evil.example"), inside(r"/\\evil")
+    >>> inside("/weeks?state=alert"), inside("//evil.example/"), inside("https://evil.example"), inside("/\\evil")
     ('/weeks?state=alert', '/', '/', '/')
     """
     fits = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()

@@ -27,9 +27,8 @@ def audit(request: Request, office: OfficeOf, who: Auditing) -> Response:
     query, desk = request.query_params, office.desk
     chosen = {name: query.get(name, "").strip()[:60] for name in ("subject", "account", "kind")}
     before = query.get("before", "")
-    lines, onward = worklist.audit_lines(
-        desk, who.actor, **chosen, before=int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
-    )  # fmt: skip
+    place = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
+    lines, onward = worklist.audit_lines(desk, who.actor, **chosen, before=place)
     drawn = None
     weeks = worklist.week_lines(desk, who.actor) if who.actor.role == "auditor" else ()
     if weeks:

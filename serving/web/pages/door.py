@@ -36,8 +36,8 @@ def door(request: Request, visitor: VisitorOf, office: OfficeOf) -> Response:
 def _form(request: Request, office: Office, onward: str, *, name: str = "", refused: Refused | None = None) -> Response:
     token = request.cookies.get(DOOR, "") or door_token()
     answer = show(
-        request, "login.html", 200 if refused is None else 422, door_token=token, onward=onward, name=name, refused=refused,
-        minutes=int(accounts.LOCKED_FOR.total_seconds() // 60),
+        request, "login.html", 200 if refused is None else 422, door_token=token, onward=onward, name=name,
+        refused=refused, minutes=int(accounts.LOCKED_FOR.total_seconds() // 60),
     )  # fmt: skip
     answer.set_cookie(DOOR, token, httponly=True, samesite="strict", secure=bool(office.settings.https), path="/login")
     return answer

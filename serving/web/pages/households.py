@@ -186,24 +186,14 @@ def classify(request: Request, household_id: str, office: OfficeOf, who: Working
     sent, seen = filled(form), number(form.one("version"))
     if form.one("do") == "draft":
         kept = {name: value for name, value in sent.typed.items() if value}
-        return _done(
-            request,
-            office,
-            who,
-            household_id,
-            sent,
-            lambda: a.SaveDraft(by=who.actor, form=kept),
-            case_id,
-            seen,
-            "draft",
-        )
+        action: a.Action = a.SaveDraft(by=who.actor, form=kept)
+        return _done(request, office, who, household_id, sent, action, case_id, seen, "draft")
     view = office.desk.view(who.actor, case_id)
     if sent.mistakes:
         return _page(request, office, who, household_id, 422, typed=sent.typed, mistakes=_all(office, view, sent))
     made = a.AddOpinion if "classify" not in view.may and "add_opinion" in view.may else a.Classify
-    return _done(
-        request, office, who, household_id, sent, lambda: made(by=who.actor, form=sent.form), case_id, seen, "classified"
-    )  # fmt: skip
+    action = made(by=who.actor, form=sent.form)
+    return _done(request, office, who, household_id, sent, action, case_id, seen, "classified")
 
 
 def _all(office: Office, view: View, sent: Filled) -> tuple[Mistake, ...]:
@@ -218,11 +208,11 @@ def _all(office: Office, view: View, sent: Filled) -> tuple[Mistake, ...]:
 
 
 def _done(
-    request: Request, office: Office, who: Staff, household_id: str, sent: Filled, action: Callable[[], a.Action],
+    request: Request, office: Office, who: Staff, household_id: str, sent: Filled, action: a.Action,
     case_id: str, seen: int, said: str,
 ) -> Response:  # fmt: skip
     try:
-        office.desk.act(action(), case_id, seen)
+        office.desk.act(action, case_id, seen)
     except FormError as error:
         return _page(request, office, who, household_id, 422, typed=sent.typed, mistakes=error.mistakes)
     except ConflictError as error:
@@ -308,7 +298,9 @@ _ACTIONS: Mapping[str, Callable[[Office, Actor, Posted], a.Action]] = {
     "watch": lambda _, by, f: a.Watch(by=by, until=_day(f, "until")),
     "revisit": lambda _, by, f: a.Revisit(by=by, on=_day(f, "on")),
     "return_record": lambda _, by, f: a.ReturnRecord(by=by, reason=f.one("reason", 500)),
-    "check_effect": lambda _, by, f: a.CheckEffect(by=by, on=_day(f, "on"), result=f.one("result"), note=f.one("note", 1000)),  # type: ignore[arg-type]
+    "check_effect": lambda _, by, f: a.CheckEffect.model_validate(
+        {"by": by, "on": _day(f, "on"), "result": f.one("result"), "note": f.one("note", 1000)}
+    ),
     "close": lambda _, by, f: a.Close(by=by, reason=f.one("reason"), note=f.one("note", 1000)),
     "reopen": lambda _, by, f: a.Reopen(by=by, reason=f.one("reason", 500)),
 }  # fmt: skip

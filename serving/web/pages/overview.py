@@ -53,7 +53,7 @@ def _page(request: Request, office: OfficeOf, who: Staff, area: str) -> Response
         trend=[one.cases for one in reversed(weeks[:WEEKS])] if weeks and weeks[0].cases >= LEAST else [],
         above=tree.areas[area].parent if area != who.actor.area else None,
         departments=[one for one in worklist.department_figures(desk, who.actor, area) if one.sent >= LEAST],
-        names=desk.rules.routing.departments, drills=[code for code in parts if any(o.parent == code for o in tree.areas.values())],
+        names=desk.rules.routing.departments, drills={one.parent for one in tree.areas.values()},
     )  # fmt: skip
 
 

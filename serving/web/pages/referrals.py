@@ -31,7 +31,7 @@ def inbox(request: Request, office: OfficeOf, who: Desks) -> Response:
     page = office.desk.inbox(who.actor, answered=answered, after=query.get("after"))
     tree, language = office.tree, who.language
     return show(
-        request, "referrals.html", page=page, answered=answered, first=not query.get("after"), done=query.get("done", ""),
+        request, "referrals.html", page=page, answered=answered, done=query.get("done", ""),
         place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
         departments=office.desk.rules.routing.departments, desk=_desk(who),
     )  # fmt: skip
@@ -48,8 +48,8 @@ def referral(request: Request, referral_id: str, office: OfficeOf, who: Desks) -
 
 
 def _page(
-    request: Request, office: Office, who: Staff, referral_id: str, http: int = 200, *, typed: dict[str, str] | None = None,
-    refused: str = "",
+    request: Request, office: Office, who: Staff, referral_id: str, http: int = 200, *,
+    typed: dict[str, str] | None = None, refused: str = "",
 ) -> Response:  # fmt: skip
     case_id = worklist.case_of_referral(office.desk, referral_id[:60])
     if case_id is None:
@@ -65,7 +65,7 @@ def _page(
         codes=routing.answers(found.need, binding=found.binding, passes=found.passes), refused=refused,
         departments=routing.departments, need=routing.needs[found.need], help_codes=sorted(HELP_CODES),
         due=[one for one in view.due if one.referral_id == referral_id],
-        place=office.tree.path(view.case.area_code, who.language) or office.tree.name(view.case.area_code, who.language),
+        place=office.tree.path(view.case.area_code, who.language) or view.case.area_code,
     )  # fmt: skip
 
 
