@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -169,10 +170,11 @@ class Frame:
         except Exception as error:  # noqa: BLE001 -- the last door: anything else would be a traceback
             incident = secrets.token_hex(4)
             observing.surprise(error)
+            status = 503 if isinstance(error, DependencyError) else 500
             if not state["status"]:
-                answer = HTMLResponse(last_words(incident), 500)
-                await answer(scope, receive, framed)
-            self._tell(scope, 500, started, incident=incident)
+                said = error if isinstance(error, DependencyError) else None
+                await HTMLResponse(last_words(incident, said), status)(scope, receive, framed)
+            self._tell(scope, status, started, incident=incident)
             return
         self._tell(scope, state["status"], started)
 
@@ -190,11 +192,13 @@ class Frame:
         )
 
 
-def last_words(incident: str) -> str:
-    """The page when no other can be made: both languages, no templates."""
+def last_words(incident: str, said: DependencyError | None = None) -> str:
+    """The page when no other can be made, such as without a database: both languages, no templates."""
+    told = [f"{said.sentence(one)} {said.repair(one)}" for one in ("zh", "en")] if said else ["", ""]
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>出错了</title></head><body><main>'
         "<h1>页面暂时打不开</h1><p>不是您的操作有误。请稍后再试；仍不行时，请把下面的编号告诉管理员。</p>"
+        f'<p>{escape(told[0])}</p><p lang="en">{escape(told[1])}</p>'
         f"<p>编号：<strong>{incident}</strong></p>"
         '<p lang="en">This page cannot be shown now. Please try again, or tell an administrator the number above.</p>'
         '<p><a href="/">返回首页</a></p></main></body></html>'

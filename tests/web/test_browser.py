@@ -92,7 +92,7 @@ def test_a_record_is_handed_in_by_keyboard_and_without_scripts(address: str, chr
         context = chromium.new_context(viewport={"width": 390, "height": 900}, java_script_enabled=script)
         page = context.new_page()
         told: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
+        page.on("console", lambda message, told=told: told.append(message.text))
         enter(page, address, "v1")
         page.goto(f"{address}/households/{household(5)}")
         page.keyboard.press("Tab")

@@ -166,3 +166,20 @@ def test_the_log_tells_of_the_door_and_keeps_no_password(office: Office) -> None
         told = list(lines(session))
     assert [line.kind for line in told][-3:] == ["sign_in_refused", "signed_in", "signed_out"]
     assert "my secret" not in "".join(str(line.plain()) for line in told)
+
+
+def test_without_tables_a_page_says_what_to_do(tmp_path) -> None:
+    from serving.casework.database import Database
+    from serving.web.application import web_application
+    from tests.web.offices import Browser, make_office
+
+    database = Database(f"sqlite:///{tmp_path}/new.sqlite")
+    database.migrate()
+    office = make_office(database, tmp_path)
+    database.migrate("down", "base")
+    from starlette.testclient import TestClient
+
+    made = Browser(TestClient(web_application(office), raise_server_exceptions=False))
+    answer = made.get("/login", headers={"cookie": "zhouji_session=x"})
+    assert answer.status_code == 503 and "zhouji migrate up" in answer.text
+    database.engine.dispose()
