@@ -97,7 +97,7 @@ def _said(who: Staff, referral_id: str, form: Posted) -> a.AnswerReferral:
     values: dict[str, Any] = {"amount_fen": fen(form.one("amount")) if form.one("amount") else None}
     reasons = tuple(line.strip() for line in form.one("reasons", 1000).splitlines() if line.strip())
     if not form.one("code"):
-        raise ValueError("code")
+        raise ValueError(form.one("code"))
     return a.AnswerReferral(
         by=who.actor, referral_id=referral_id, code=form.one("code", 4), help=form.one("help", 200), start=day("start"),
         end=day("end"), reasons=reasons, note=form.one("note", 1000), next_department=form.one("next", 80), **values,
