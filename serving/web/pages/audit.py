@@ -28,7 +28,9 @@ def audit(request: Request, office: OfficeOf, who: Auditing) -> Response:
     chosen = {name: query.get(name, "").strip()[:60] for name in ("subject", "account", "kind")}
     before = query.get("before", "")
     place = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
-    lines, onward = worklist.audit_lines(desk, who.actor, **chosen, before=place)
+    lines, onward = worklist.audit_lines(
+        desk, who.actor, subject=chosen["subject"], account=chosen["account"], kind=chosen["kind"], before=place
+    )
     drawn = None
     weeks = worklist.week_lines(desk, who.actor) if who.actor.role == "auditor" else ()
     if weeks:

@@ -22,6 +22,7 @@ from reports.weekly_list import CAUSES, VALIDITIES
 from serving.casework import actions as a
 from serving.casework import staffing, worklist
 from serving.casework.actor import Actor
+from serving.casework.assignment import Worker
 from serving.casework.case import Case
 from serving.casework.chain import Link
 from serving.casework.classification import Mistake, check, vocabulary
@@ -111,7 +112,7 @@ def _trend(office: Office, case: Case) -> list[tuple[date, float]]:
     return found[::-1]
 
 
-def _workers(office: Office, who: Staff) -> list[staffing.Worker]:
+def _workers(office: Office, who: Staff) -> list[Worker]:
     desk = office.desk
     with desk.database.reading() as session:
         return [

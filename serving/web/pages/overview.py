@@ -38,7 +38,9 @@ def _page(request: Request, office: OfficeOf, who: Staff, area: str) -> Response
     desk, tree = office.desk, office.tree
     weeks = worklist.week_lines(desk, who.actor, area)
     parts = sorted(code for code, one in tree.areas.items() if one.parent == area)
-    whole, rows, before = None, (), None
+    whole: Figures | None = None
+    before: Figures | None = None
+    rows: tuple[Figures, ...] = ()
     if weeks:
         whole = worklist.figures(desk, who.actor, weeks[0].week, [area])[0]
         rows = worklist.figures(desk, who.actor, weeks[0].week, parts)

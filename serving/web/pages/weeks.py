@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from features.calendar import parse_period
 from features.errors import UsageError
 from serving.casework import staffing, worklist
+from serving.casework.assignment import Worker
 from serving.casework.worklist import TABS, Filters, Row
 from serving.web.office import Office
 from serving.web.showing import show
@@ -104,7 +105,7 @@ def _areas(office: Office, who: Staff) -> list[tuple[str, str]]:
     ]
 
 
-def _workers(office: Office, who: Staff) -> list[staffing.Worker]:
+def _workers(office: Office, who: Staff) -> list[Worker]:
     desk = office.desk
     with desk.database.reading() as session:
         found = staffing.workers(desk, session, desk.rules.day(desk.now()), who.actor.area)
