@@ -51,6 +51,8 @@ from features.project import Project
 from features.staging import staged_folder
 
 FORMAT = 2
+MOST_DAYS = 24
+"""Days that are built together: what is held in memory grows with them."""
 BATCH_ROWS = 50_000
 """Rows that the engine hands over at once while files are written."""
 Progress = Callable[[str, int, int], None]
@@ -59,9 +61,14 @@ FIXED = ("household_id", "as_of", "area_code", "weight")
 
 @dataclass(frozen=True)
 class PanelFolder:
-    """A finished panel on disk: `as_of=<day>/bucket=<nn>.parquet`, sorted by household."""
+    """A finished panel on disk: `as_of=<day>/bucket=<nn>.parquet`, sorted by household.
+
+    Attributes:
+        only: the days that were asked for, where the panel on disk has more.
+    """
 
     path: Path
+    only: tuple[date, ...] | None = None
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -72,7 +79,7 @@ class PanelFolder:
     @property
     def days(self) -> list[date]:
         """As-of days in order."""
-        return [date.fromisoformat(day) for day in self.manifest["days"]]
+        return list(self.only) if self.only else [date.fromisoformat(day) for day in self.manifest["days"]]
 
     @property
     def indicators(self) -> list[str]:
@@ -82,7 +89,8 @@ class PanelFolder:
     @property
     def rows(self) -> int:
         """Households on as-of days."""
-        return sum(pq.ParquetFile(file).metadata.num_rows for file in self.path.glob("as_of=*/*.parquet"))
+        files = (file for day in self.days for file in self.path.glob(f"as_of={day}/*.parquet"))
+        return sum(pq.ParquetFile(file).metadata.num_rows for file in files)
 
     @property
     def digest(self) -> str:
@@ -142,7 +150,7 @@ def build(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> PanelFolder:
-    """The panel of the project's indicators on the days; one that exists already is taken as it is.
+    """The panel of the project's indicators on the days; one that exists already and has them is taken as it is.
 
     Args:
         indicators: others than the project's, for trials.
@@ -155,19 +163,35 @@ def build(
         raise UsageError("panel_no_days")
     chosen = tuple(indicators if indicators is not None else indicators_of(project))
     ordered = tuple(sorted(set(days)))
-    final = (folder or _home(store)) / digest(project, store, ordered, chosen)
+    kept = folder or _home(store)
+    final = kept / digest(project, store, ordered, chosen)
     if (final / "panel.json").is_file():
         return PanelFolder(final)
+    if (larger := _larger(kept, ordered, digest(project, store, (), chosen))) is not None:
+        return PanelFolder(larger, ordered)
     with staged_folder(final) as staged:
-        scratch = engine.scratch / f"panel-{uuid.uuid4().hex}"
-        scratch.mkdir(parents=True)
-        try:
-            batch = Batch(project, store, ordered, engine, scratch, _statements(project, chosen))
-            feeds = _Build(batch, chosen, staged, progress or (lambda *_: None)).run()
-            _write_manifest(staged, project, store, ordered, chosen, feeds)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        feeds: list[str] = []
+        parts = -(-len(ordered) // MOST_DAYS)
+        for number in range(parts):
+            scratch = engine.scratch / f"panel-{uuid.uuid4().hex}"
+            scratch.mkdir(parents=True)
+            try:
+                days_of_part = ordered[number::parts]  # neighbours apart: parts reach equally far back
+                batch = Batch(project, store, tuple(days_of_part), engine, scratch, _statements(project, chosen))
+                feeds = _Build(batch, chosen, staged, _part_of(progress, number, parts)).run()
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+        _write_manifest(staged, project, store, ordered, chosen, feeds)
     return PanelFolder(final)
+
+
+def _part_of(progress: Progress | None, number: int, parts: int) -> Progress:
+    """Progress that says which part of the days it is about, where there are several."""
+    if progress is None:
+        return lambda *_: None
+    if parts == 1:
+        return progress
+    return lambda stage, done, total: progress(f"{stage} {number + 1}/{parts}", done, total)
 
 
 def digest(project: Project, store: History, days: Sequence[date], indicators: Sequence[Indicator]) -> str:
@@ -182,6 +206,19 @@ def digest(project: Project, store: History, days: Sequence[date], indicators: S
         ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _larger(folder: Path, days: Sequence[date], basis: str) -> Path | None:
+    """A panel of the same store, project and indicators that has these days among others; the smallest of several.
+
+    What stands on a day does not depend on the other days of its panel.
+    """
+    wanted, found = {str(day) for day in days}, []
+    for file in folder.glob("*/panel.json"):
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        if manifest.get("basis") == basis and wanted <= set(manifest["days"]):
+            found.append((len(manifest["days"]), file.parent))
+    return min(found)[1] if found else None
 
 
 def _statements(project: Project, indicators: Sequence[Indicator]) -> str:
@@ -212,6 +249,7 @@ def _write_manifest(
         "feeds": list(feeds),
         "indicators": {indicator.id: indicator.hash for indicator in indicators},
         "set_hash": set_hash(indicators),
+        "basis": digest(project, store, (), indicators),
     }
     text = json.dumps(content, ensure_ascii=False, indent=1)
     (staged / "panel.json").write_text(text, encoding="utf-8")

@@ -129,6 +129,7 @@ _FORMATS: Mapping[str, Callable[[Voice, float], str]] = {
     "quarters": _unit("quarters"),
     "days": _unit("days"),
     "persons": _unit("persons", 1),
+    "kwh": _unit("kwh"),
     "events": _unit("count", 1),
 }
 

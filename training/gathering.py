@@ -53,6 +53,12 @@ def used_indicators(project: Project, task: str) -> list[Indicator]:
     return [indicator for indicator in indicators_of(project) if indicator.id not in without]
 
 
+def training_days(project: Project, task: str, store: Store, until: date, engine: Engine) -> list[date]:
+    """Days of the panel that a training reads: those of all tasks, so that the next one finds them built."""
+    candidates = candidate_days(project, task, first_day(project, store, engine), until)
+    return sorted({day for name in project.tasks for day in mature_days(project, name, candidates, until)})
+
+
 def gather(
     project: Project,
     task: str,
@@ -70,7 +76,7 @@ def gather(
     days = recent(mature_days(project, task, candidates, until), project.choices(task).history)
     if not days:
         raise UsageError("training_no_days", task=task, until=until)
-    wanted = sorted({day for name in project.tasks for day in mature_days(project, name, candidates, until)})
+    wanted = training_days(project, task, store, until, engine)
     built = panel.build(project, store, wanted, engine=engine, progress=progress)
     folds = temporal_folds(days, found, project.choices(task).folds, until)
     evidence = read_evidence(project, found, store, [*days, until, *(fold.known_by for fold in folds)], engine)

@@ -153,6 +153,14 @@ def plan(project: Project, task: str, store: Store, *, until: date, engine: Engi
     return {"task": name, "days": [str(day) for day in days], "indicators": len(indicators_of(project)), "folds": shown}
 
 
+def evaluation_days(
+    project: Project, task: str, store: Store, first: date, last: date, engine: Engine | None = None
+) -> list[date]:
+    """As-of days whose horizon ends in [first, last]."""
+    days = as_of_days(project.calendar.cadence, first_day(project, store, engine), last)
+    return list(as_of_days_within(days, project.tasks[task], first, last))
+
+
 def evaluate(
     project: Project,
     task: str,
@@ -176,8 +184,7 @@ def evaluate(
     chosen, model = registry.fetch(project.name, name, version or registry.default(project.name, name))
     bundles.same_meaning(model, schema_of(project, used_indicators(project, name)))
     known_by = known_until(store, engine, found)
-    days = as_of_days(project.calendar.cadence, first_day(project, store, engine), last)
-    days = list(as_of_days_within(days, found, first, last))
+    days = evaluation_days(project, name, store, first, last, engine)
     rows = _rows_with_outcomes(project, name, store, days, known_by, engine, model.schema.ids, progress)
     if rows is None or len(rows) == 0 or rows.outcome.sum() == 0:
         raise UsageError("evaluation_no_rows", task=name, first=first, last=last, immature=_immature(rows, days))

@@ -143,6 +143,8 @@ def _text(heading: str, reading: Reading, *, tidy: str) -> str:
         )
     if kind == "BOOLEAN":
         return f"CASE {name} WHEN true THEN '1' WHEN false THEN '0' END"
+    if heading in reading.tidy:
+        return name
     text = name if kind == "VARCHAR" else f"CAST({name} AS VARCHAR)"
     if tidy and kind == "VARCHAR":
         count = DIGITS if tidy == "digits" else len(FULL_WIDTH)

@@ -145,9 +145,12 @@ def _warnings(source: Path | str, profile: Profile, reading: Reading, columns: M
 # --- identities -----------------------------------------------------------------------------------------------------
 
 
-def _identity_text(identifier: Identifier, columns: Mapping[str, Converted]) -> str:
+def _identity_text(identifier: Identifier, columns: Mapping[str, Converted], reading: Reading) -> str:
     """The identifier's own text over the source, before it becomes a pseudonym."""
     parts = [f"CAST(({columns[name].value}) AS VARCHAR)" for name in identifier.columns]
+    bare = all(columns[name].source in reading.bare for name in identifier.columns)
+    if identifier.normalise == "upper" and bare:
+        return " || '|' || ".join(parts)
     if identifier.normalise != "exact":
         parts = [f"translate({part}, '{WIDE}', '{PLAIN}')" for part in parts]
     if identifier.normalise == "upper":
@@ -163,7 +166,7 @@ def _extract_identities(
     """One small table per identifier: its distinct texts and their pseudonyms."""
     connection = engine.con.con
     for name, identifier in profile.identifiers.items():
-        text = _identity_text(identifier, columns)
+        text = _identity_text(identifier, columns, reading)
         target = quoted("identity_" + name)
         engine.sql(f"CREATE OR REPLACE TEMP TABLE {target} (plain VARCHAR, pseudonym VARCHAR)")
         query = f"SELECT DISTINCT {text} AS plain FROM {quoted(reading.table)} WHERE ({text}) IS NOT NULL"
@@ -179,7 +182,7 @@ def _identities(profile: Profile, columns: Mapping[str, Converted], reading: Rea
     """What goes to the vault: a pseudonym's fields, from good rows; the last one delivered counts."""
     selects = []
     for name, identifier in profile.identifiers.items():
-        text = _identity_text(identifier, columns)
+        text = _identity_text(identifier, columns, reading)
         for field, column in identifier.vault.items():
             selects.append(
                 f"SELECT i.pseudonym, {literal(identifier.type)} AS identifier_type, {literal(field)} AS field, "
@@ -229,7 +232,8 @@ def _base_query(profile: Profile, reading: Reading, columns: Mapping[str, Conver
     tests = [columns[name].failed for name in profile.columns if columns[name].failed != "false"]
     unread = " OR ".join(tests) if tests else "false"
     joins = " ".join(
-        f"LEFT JOIN {quoted('identity_' + name)} i{at} ON i{at}.plain = ({_identity_text(identifier, columns)})"
+        f"LEFT JOIN {quoted('identity_' + name)} i{at} "
+        f"ON i{at}.plain = ({_identity_text(identifier, columns, reading)})"
         for at, (name, identifier) in enumerate(profile.identifiers.items())
     )
     pseudonyms = "".join(f", i{at}.pseudonym AS {quoted(name)}" for at, name in enumerate(profile.identifiers))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ from features.feeds.profiles import Profile, Source
 from features.feeds.workbooks import cell_text, xlsx_headings, xlsx_rows
 
 CHUNK = 20_000
+_INK = r"!-~\x{4e00}-\x{9fff}"
+TIDY = f"[{_INK}]([ {_INK}]*[{_INK}])?"
+"""Text that is already as `conversion` would make it: ASCII and Chinese characters, without a blank at its edges."""
+BARE = "[0-9A-Z]+"
+"""An identity's text that no rule of normalisation changes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Reading:
         rows: rows in the table.
         broken: table of lines that are no rows: line, rule, original (JSON of heading → text).
         broken_rows: how many.
+        tidy: columns of text that need no tidying: no text is empty, has a blank at an edge or a full-width mark.
+        bare: of these, columns of capital letters and digits alone.
     """
 
     table: str
@@ -43,6 +50,8 @@ class Reading:
     rows: int
     broken: str
     broken_rows: int
+    tidy: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
 
 
 def quoted(name: str) -> str:
@@ -79,15 +88,31 @@ def read(source: Path | str, profile: Profile, engine: Engine, name: str = "deli
     """
     kind = container(source, profile.source)
     if kind == "sql":
-        return _load(*_sql_rows(str(source), profile), engine, name)
+        return _inspected(_load(*_sql_rows(str(source), profile), engine, name), engine)
     path = Path(source)
     if path.stat().st_size == 0:
         raise DataError("delivery_empty", file=path.name)
     if kind == "parquet":
-        return _read_parquet(path, profile, engine, name)
+        return _inspected(_read_parquet(path, profile, engine, name), engine)
     if kind == "xlsx":
-        return _load(*xlsx_rows(path, profile.source, profile), engine, name)
-    return _read_csv(path, profile, engine, name)
+        return _inspected(_load(*xlsx_rows(path, profile.source, profile), engine, name), engine)
+    return _inspected(_read_csv(path, profile, engine, name), engine)
+
+
+def _inspected(reading: Reading, engine: Engine) -> Reading:
+    """The reading, with the columns that can be taken as they stand: tidying each text costs more than all else."""
+    texts = [heading for heading, kind in reading.types.items() if kind == "VARCHAR"]
+    if not texts or not reading.rows:
+        return reading
+    tests = [
+        f"bool_and(regexp_full_match({quoted(heading)}, '{shape}'))" for shape in (TIDY, BARE) for heading in texts
+    ]
+    found = engine.rows(f"SELECT {', '.join(tests)} FROM {quoted(reading.table)}")[0]
+    tidy, bare = (
+        frozenset(heading for heading, holds in zip(texts, part, strict=True) if holds is not False)
+        for part in (found[: len(texts)], found[len(texts) :])
+    )
+    return replace(reading, tidy=tidy, bare=bare)
 
 
 def headings(source: Path | str, profile: Profile) -> list[str]:

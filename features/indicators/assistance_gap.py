@@ -25,6 +25,7 @@ SERIES = by_id(
 GIVEN = ("granted", "paid")
 AT_SCHOOL = ("college", "compulsory", "kindergarten", "senior")
 ALLOWANCES = ("disability_care", "disability_living")
+MONTH_DAYS = 365.25 / 12
 
 
 def indicators() -> list[Indicator]:
@@ -98,6 +99,7 @@ def _status() -> list[Indicator]:
     recent = at_least_zero(
         d.Difference(d.Constant(1.0), d.Ratio(d.Holding("category", what="ended"), d.Constant(365.0)))
     )
+    since = d.Ratio(d.Holding("category", what="ended"), d.Constant(MONTH_DAYS))
     below = at_least_zero(d.Difference(d.Line("edge_multiplier"), to_need()))
     fallen = d.Where(
         both(d.Test(known_or(recent), When(above=0.0)), none_of(has_status())),
@@ -108,6 +110,10 @@ def _status() -> list[Indicator]:
         coded("G06", "civil_affairs", "status_lapsing", ("到期未复核", "status lapsing"), both(known_or(lapsing), has_status()), "flag", 1,
               changeable=True, up=("救助资格即将到期，尚未复核", "a status is about to lapse without a review"),
               down=("没有即将到期的救助资格", "no status is about to lapse")),
+        coded("G07", "civil_affairs", "months_since_assistance", ("退出救助月数", "months since assistance"),
+              d.Where(has_status(), d.Constant(0.0), since), "months", 0,
+              up=("{value}前退出救助（0 为正在享受）", "assistance ended {value} ago (0: it goes on)"),
+              down=("{value}前退出救助（0 为正在享受）", "assistance ended {value} ago (0: it goes on)")),
         coded("G07", "civil_affairs", "exit_then_fall", ("退出后回落", "exit, then fall"), fallen, "points", 1,
               up=("一年内退出救助后收入又低于低保边缘线（{value}）", "income is below the edge of the allowance within a year of leaving ({value})"),
               down=("近一年没有退出后回落", "no fall after leaving assistance within a year")),

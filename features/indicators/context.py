@@ -6,7 +6,7 @@ from typing import Literal
 
 from features.indicators import definition as d
 from features.indicators.definition import Expression, Series, When
-from features.indicators.drafts import coded
+from features.indicators.drafts import coded, earners
 from features.indicators.indicator import Indicator
 from features.indicators.vulnerability import confirmed, typhoon_months
 
@@ -18,7 +18,7 @@ USUAL_HOUSEHOLDS = 200.0
 
 def indicators() -> list[Indicator]:
     """The family's generic indicators."""
-    return [*_seasons(), *_places()]
+    return [*_seasons(), *_places(), *_sizes()]
 
 
 def _season(
@@ -45,6 +45,19 @@ def _seasons() -> list[Indicator]:
         _season("C02", "spring_festival_weeks", "距春节周数", "weeks from the Spring Festival", d.Season("spring_festival"), "weeks"),
         _season("C03", "school_term_weeks", "距下次开学周数", "weeks to the next school term", weeks_to_term, "weeks", "education"),
         _season("C04", "typhoon_season", "台风季", "typhoon season", typhoon_months(1.0), "flag", "emergency"),
+    ]  # fmt: skip
+
+
+def _sizes() -> list[Indicator]:
+    people = d.Members()
+    return [
+        coded("C10", "police", "household_size", ("家庭人口", "household size"), people, "persons", 0,
+              up=("按家庭人口比较：共{value}", "compared by household size: {value}"),
+              down=("按家庭人口比较：共{value}", "compared by household size: {value}")),
+        coded("C11", "police human_resources", "dependants", ("不工作的成员", "members who do not work"),
+              d.Difference(people, earners()), "persons", 0,
+              up=("按家庭结构比较：{value}不工作", "compared by make-up: {value} do not work"),
+              down=("按家庭结构比较：{value}不工作", "compared by make-up: {value} do not work")),
     ]  # fmt: skip
 
 

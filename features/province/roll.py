@@ -177,7 +177,7 @@ class Roll:
         if len(rows):
             why = np.where(month.died[rows, slots], "死亡", np.where(slots < ELDERS.start, "分户", "迁出"))
             day = self.day[rows]
-            known = self._telling(rows, slots, day + lag(rng, self.lags["left"], len(rows)))
+            known = self._telling(rows, slots, known_on(rng, self.lags["left"], day))
             found.append(self.table(rows, slots, known, day, why.tolist()))
         self._new(month, found, rng)
         work = self.register(month.index, month.registered)
@@ -192,7 +192,7 @@ class Roll:
         rows, slots = np.nonzero(changed)
         if len(rows):
             day = self.day[rows]
-            known = self._telling(rows, slots, day + lag(rng, self.lags["changed"], len(rows)))
+            known = self._telling(rows, slots, known_on(rng, self.lags["changed"], day))
             found.append(self.table(rows, slots, known, day))
             # the old state is closed as it was told; the new one is a row of its own
             self.work, self.stage, self.ill, self.grade = work, stage, ill, grade.copy()
@@ -208,10 +208,18 @@ class Roll:
             self.enter(month.born)
             self.joined[rows, slots] = self.born_on[rows, slots]
             self.work[rows, slots], self.ill[rows, slots], self.grade[rows, slots] = INFANT, 0, 0
-            known = self._telling(rows, slots, self.day[rows] + lag(rng, self.lags["born"], len(rows)))
+            known = self._telling(rows, slots, known_on(rng, self.lags["born"], self.day[rows]))
             found.append(self.table(rows, slots, known))
 
 
-def lag(rng: np.random.Generator, months: Sequence[float], size: int) -> np.ndarray:
-    """Days until a department knows: whole months by chance, and a few days."""
-    return 30 * rng.choice(len(months), size, p=months) + rng.integers(1, 12, size)
+def known_on(rng: np.random.Generator, months: Sequence[float], day: np.ndarray) -> np.ndarray:
+    """Days on which a department knows: a day of the same month after the event, or any day so many months later.
+
+    `months` are the shares that are known by the end of the event's month, of the next, and so on, as D4.3 has them.
+    """
+    later = rng.choice(len(months), len(day), p=months)
+    month = day.astype("datetime64[M]") + later
+    first = np.where(later == 0, day + 1, month.astype("datetime64[D]"))
+    left = np.maximum(((month + 1).astype("datetime64[D]") - first).astype(np.int64), 1)
+    found: np.ndarray = first + rng.integers(0, left)
+    return found

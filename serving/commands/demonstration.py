@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from features.divisions import area_tree
-from features.engines.duckdb import engine
+from features.engines.duckdb import Engine, engine
 from features.errors import NothingToDo, UsageError, did_you_mean
 from features.ingestion import ingest
 from features.project import Project, load_project
@@ -151,25 +151,45 @@ def model_and_list(
     done: Any,
 ) -> tuple[str | None, Any]:
     """Train, evaluate, promote and score; returns the version and the run."""
+    from features import panel
     from reports.training import drawer
+    from serving.evidence import history_days
     from serving.runs import Options
     from serving.scoring import run
-    from training.pipeline import evaluate, train
+    from training.gathering import training_days
+    from training.pipeline import evaluate, evaluation_days, train
     from training.promotion import promote
 
     with console.progress() as report, engine(console.settings) as opened:
         common: dict[str, Any] = {"engine": opened, "settings": console.settings, "progress": report}
+        later = until + timedelta(days=1), _last_outcome(project, name, store, until, opened)
+        days = {
+            *training_days(project, name, store, until, opened),
+            *evaluation_days(project, name, store, *later, opened),
+            *history_days(project, DELIVERED_ON),
+            DELIVERED_ON,
+        }
+        built = panel.build(project, store, sorted(days), engine=opened, progress=report)
+        done(
+            "features",
+            f"计算 {len(built.indicators)} 个指标在 {len(days)} 个数据日的值",
+            f"{len(built.indicators)} indicators on {len(days)} as-of days",
+        )
         trained = train(
             project, name, store, registry, until=until, trials=None, seed=seed, register=True,
             draw=drawer(project), **common,
         )  # fmt: skip
         done("train", f"训练完成，版本 {trained.version}", f"trained, version {trained.version}")
         found = evaluate(
-            project, name, store, registry, first=until + timedelta(days=1), last=DELIVERED_ON,
+            project, name, store, registry, first=later[0], last=later[1],
             version=trained.version, resamples=100, **common,
         )  # fmt: skip
         auc = found["models"]["lightgbm"]["auc"]
-        done("evaluate", f"用之后的结果检验：AUC {auc:.3f}", f"held against later outcomes: AUC {auc:.3f}")
+        done(
+            "evaluate",
+            f"用之后的结果检验：AUC {auc:.3f}",
+            f"held against later outcomes: AUC {auc:.3f}",
+        )
         promote(
             project, name, registry, version=str(trained.version), alias="champion", reason="demo", approver="demo",
             force=True, dry_run=False,
@@ -185,6 +205,17 @@ def model_and_list(
             f"{made.cohort} households observed, {made.listed} listed",
         )
     return trained.version, made
+
+
+def _last_outcome(project: Project, name: str, store: Store, until: date, opened: Engine) -> date:
+    """The last day whose outcomes are reported by now: what ends later would be computed and could not be judged."""
+    from training.days import known_until, mature_days
+    from training.pipeline import evaluation_days
+
+    task = project.tasks[name]
+    days = evaluation_days(project, name, store, until + timedelta(days=1), DELIVERED_ON, opened)
+    mature = mature_days(project, name, days, known_until(store, opened, task))
+    return max((task.horizon.after(day) for day in mature), default=DELIVERED_ON)
 
 
 def take_in(console: Console, project: Project, files: list[Path]) -> dict[str, int]:

@@ -50,8 +50,8 @@ from training.gathering import used_indicators
 Progress = Callable[[str, int, int], None]
 LEAST_LEAF = 20
 """The project's leaves of 200 rows are meant for 10,000 households and more; smaller provinces have smaller ones."""
-BUCKET_HOUSEHOLDS = 40_000
-"""Larger buckets than a deployment's: a panel compiles its queries for each bucket anew."""
+BUCKET_HOUSEHOLDS = 10_000
+"""As many households as a panel may hold at once in the memory that an engine has by default."""
 WARM_MONTHS = 6
 """Before the first day that is trained on, so that windows have something to look back on."""
 
@@ -214,7 +214,7 @@ class _Loop:
         terms = self.terms
         geography = together([life.province.geography for life in self.lives])
         whole = Province(self.lives[0].province.values, geography, 0, terms.first, terms.months, 0)
-        write_standards(whole, geography, lambda feed, rows: self.post.add(feed, rows, terms.first))
+        write_standards(whole, geography, self.post.add)
         for life in self.lives:
             life.opening()
         start = terms.listing_months[0]

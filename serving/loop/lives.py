@@ -35,7 +35,7 @@ APART = 12_600
 by seven."""
 MOST = 100
 FIELD_STREAM, ORACLE_STREAM = 7, 2
-Add = Callable[[str, pa.Table, int], None]
+Add = Callable[[str, pa.Table], None]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Life:
             place = rows.column_names.index("单位编号")
             told = pc.replace_substring(rows["单位编号"], "QY", f"QY{self.plan.number:03d}")
             rows = rows.set_column(place, "单位编号", told)
-        self.add(feed, rows, self.index)
+        self.add(feed, rows)
 
     def _chances(self, index: int, paths: int, rng: np.random.Generator) -> np.ndarray:
         """What the oracle says: 1 for who fell in the last month, the chance of falling soon for those who have not."""

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.calendar import period_end
 from features.ingestion import ingest
 from features.project import Project
-from features.province.habits import HABITS
+from features.province.habits import HABITS, at_once
 from features.settings import Settings
 
 
@@ -22,7 +21,7 @@ class Post:
     """What was written and is not yet known.
 
     Attributes:
-        prompt: departments know everything of a month on its last day: no reporting lag.
+        prompt: departments know on the day, as in `simulate(prompt=True)`: no reporting lag.
         rows: accepted by the store so far.
     """
 
@@ -33,10 +32,10 @@ class Post:
     rows: int = 0
     _waiting: dict[str, list[pa.Table]] = field(default_factory=dict)
 
-    def add(self, feed: str, rows: pa.Table, index: int) -> None:
-        """Rows that a department wrote about a month."""
+    def add(self, feed: str, rows: pa.Table) -> None:
+        """Rows that a department wrote."""
         if self.prompt:
-            rows = _by(rows, HABITS[feed].known, period_end("month", index))
+            rows = at_once(rows, HABITS[feed])
         if rows.num_rows:
             self._waiting.setdefault(feed, []).append(rows)
 
@@ -61,11 +60,3 @@ class Post:
         receipt = ingest(path, self.project, self.settings, feed=feed, received_on=day)
         self.rows += receipt.accepted
         path.unlink()
-
-
-def _by(rows: pa.Table, column: str, day: date) -> pa.Table:
-    """The same rows, known at the latest by the day."""
-    last = pa.scalar(day, pa.date32())
-    known = rows[column].cast(pa.date32())
-    place = rows.column_names.index(column)
-    return rows.set_column(place, column, pc.if_else(pc.greater(known, last), last, known))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.calendar import period_end, period_index
+from features.calendar import period_end
 from features.project import Project
 from features.province.field import HELPED, NEVER, UNTOLD, Answers, Findings, answer, visit
 from features.province.helping import Kind
@@ -60,7 +60,7 @@ class Desk:
         """Enter the month's visits as a delivery, and let the help that has arrived change the world."""
         if self.written:
             rows = pa.Table.from_pylist([{**row, "录入日期": entered} for row in self.written], VISITS)
-            self.life.add("visits", rows, period_index("month", entered))
+            self.life.add("visits", rows)
             self.written = []
         last = period_end("month", self.life.index)
         for kind in ("grant", "assistance"):

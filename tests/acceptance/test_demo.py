@@ -24,7 +24,7 @@ def test_the_demo_ends_with_a_list_whose_first_household_is_explained(tmp_path, 
     made = json.loads(said("demo", "--households", "500", "--no-serve", "--json", *home))
     rows = made["rows"]
     assert rows["accepted"] + rows["already_known"] + rows["quarantined"] == rows["delivered"]
-    assert list(made["seconds"]) == ["simulate", "ingest", "train", "evaluate", "promote", "score"]
+    assert list(made["seconds"]) == ["simulate", "ingest", "features", "train", "evaluate", "promote", "score"]
     listed = next(file for file in made["files"] if file.endswith("list.json"))
     households = json.loads(Path(listed).read_text(encoding="utf-8"))["households"]
     assert len(households) == made["listed"] > 0

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -182,6 +183,28 @@ def test_order_of_rows_and_number_of_buckets_do_not_matter(seed, shuffle):
     for buckets in (1, 8):
         other = build(world, buckets=buckets).sort_values(["as_of", "household_id"], ignore_index=True)
         assert other.equals(usual.sort_values(["as_of", "household_id"], ignore_index=True))
+
+
+def test_days_that_are_built_in_parts_say_the_same(monkeypatch):
+    world = World(3)
+    whole = build(world)
+    monkeypatch.setattr(panel, "MOST_DAYS", 2)
+    pd.testing.assert_frame_equal(whole, build(world))
+
+
+def test_a_panel_with_more_days_serves_and_shows_what_was_asked():
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        store = WorldStore(World(3), folder / "store", 2)
+        with engine(Settings(home=folder / "home", threads=1), Home(folder / "home")) as opened:
+            asked = {"engine": opened, "indicators": INDICATORS, "folder": folder / "panels"}
+            larger = panel.build(project(buckets=2), store, DAYS, **asked)
+            found = panel.build(project(buckets=2), store, DAYS[1:2], **asked)
+            assert (found.path, found.days) == (larger.path, list(DAYS[1:2]))
+            assert 0 < found.rows < larger.rows
+            pd.testing.assert_frame_equal(found.read(), larger.read(DAYS[1:2]))
+            other = panel.build(project(buckets=2), store, DAYS[1:2], **{**asked, "indicators": INDICATORS[:5]})
+            assert other.path != larger.path
 
 
 @pytest.mark.parametrize("name", list(DEFINITIONS))

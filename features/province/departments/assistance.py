@@ -40,7 +40,7 @@ class Verification:
                 "家庭月收入_元": income.round(0),
                 "存款档次": np.digitize(shown / month.need[asked], v.bands),
                 "授权书编号": desk.numbers("SQ", size),
-                "核对日期": day + desk.rng.integers(3, 25, size),
+                "核对日期": day + desk.rng.integers(1, 11, size),
             },
             asked,
         )

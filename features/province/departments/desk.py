@@ -12,7 +12,7 @@ import pyarrow as pa
 from features.province.faults import Faults
 from features.province.faults_values import Provisional
 from features.province.habits import HABITS
-from features.province.roll import Roll, first_day, lag, month_days
+from features.province.roll import Roll, first_day, known_on, month_days
 from features.province.state import Flags, Integers
 from features.province.world import Block, Province
 
@@ -61,9 +61,9 @@ class Desk:
         found: np.ndarray = first_day(index) + self.rng.integers(0, month_days(index), size)
         return found
 
-    def lag(self, feed: str, size: int) -> np.ndarray:
-        """Days until the department knows, by the feed's habit."""
-        return lag(self.rng, self.values.lags[feed], size)
+    def known(self, feed: str, day: np.ndarray) -> np.ndarray:
+        """Days on which the department knows of what happened, by the feed's habit."""
+        return known_on(self.rng, self.values.lags[feed], day)
 
     def chance(self, flags: Flags, share: float) -> Integers:
         """Some of the households, by chance."""
@@ -128,7 +128,7 @@ class Desk:
                 "户号": self.roll.household(rows),
                 **more,
                 dates[0]: day,
-                dates[1]: day + self.lag(feed, len(rows)),
+                dates[1]: self.known(feed, day),
             },
         )
 

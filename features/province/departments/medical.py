@@ -6,6 +6,7 @@ import numpy as np
 
 from features.province.departments.desk import Desk, Tell
 from features.province.living import Month
+from features.province.roll import known_on
 
 INPATIENT, LASTING, OUTPATIENT = "住院", "门特", "门诊"
 MONEY = ("费用总额", "统筹支付", "医疗救助", "个人自付")
@@ -38,7 +39,7 @@ class Medical:
         slot = month.serious[rows] if kind == LASTING else month.patient[rows]
         size = len(rows)
         day = desk.day(month.index, size)
-        known = day + 3 + 30 * desk.rng.choice(len(lags.lag), size, p=lags.lag) + desk.rng.integers(0, 10, size)
+        known = known_on(desk.rng, lags.lag, day)
         total, own = total[rows], own[rows]
         aided = np.where(month.assisted[rows], (total - own) * lags.aided_of_covered, 0.0)
         columns = {

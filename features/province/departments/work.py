@@ -67,7 +67,7 @@ class HumanResources:
                 "证件号": desk.roll.person(rows, slots),
                 "登记日期": day,
                 "待遇截止日期": day + 30 * desk.province.values.work.benefit.months,
-                "录入日期": day + desk.lag("unemployment", len(rows)),
+                "录入日期": desk.known("unemployment", day),
             },
         )
 
@@ -98,7 +98,7 @@ class Businesses:
                 "注册号": desk.numbers("GS", len(closed)),
                 "经营者证件号": desk.roll.person(closed, np.zeros_like(closed)),
                 "注销日期": day,
-                "公告日期": day + desk.lag("businesses", len(closed)),
+                "公告日期": desk.known("businesses", day),
             },
         )
         self.open[closed] = False
