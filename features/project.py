@@ -242,6 +242,9 @@ class ListRules(Sourced):
     cool_down: SpanText = Span(60, "day")
     carry_over: SpanText = Span(8, "week")
     visit_within_days: dict[str, int] = Field(default_factory=dict, description="level → days to visit")
+    presentation: dict[str, Literal["open", "blind"]] = Field(
+        default_factory=dict, description="area → whether visitors of it see the score at once or after their record"
+    )
 
 
 class Gate(Strict):

@@ -49,6 +49,10 @@ RECORDS = (
     ),
     SettingRecord("ZHOUJI_OIDC_AUDIENCE", "zhouji", "统一认证的受众", "audience that OIDC tokens must name"),
     SettingRecord("ZHOUJI_DATABASE", "", "个案库地址", "URL of the case database; SQLite in home by default"),
+    SettingRecord("ZHOUJI_SESSION_IDLE", "30", "无操作多少分钟后退出", "minutes without a click until a session ends"),
+    SettingRecord("ZHOUJI_SESSION_LONGEST", "600", "登录最长多少分钟", "minutes until a session ends in any case"),
+    SettingRecord("ZHOUJI_HTTPS", "0", "网页经 https 访问时设为 1", "1 where browsers reach the pages by https"),
+    SettingRecord("ZHOUJI_CONTACT", "", "页面上的帮助电话", "telephone of help that stands on every page"),
     SettingRecord("ZHOUJI_WEBHOOKS", "", "事件通知的接收方", "file of webhook receivers (TOML)"),
 )
 
@@ -78,6 +82,10 @@ class Settings:
     oidc_audience: str = "zhouji"
     webhooks: Path | None = None
     database: str = ""
+    session_idle: int = 30
+    session_longest: int = 600
+    https: int = 0
+    contact: str = ""
 
     def __repr__(self) -> str:
         """Without the keys and the database's password, so that no log can show them."""
@@ -98,7 +106,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
         text = environment.get(f"ZHOUJI_{field.name.upper()}", "")
         if text == "":
             continue
-        if field.name in ("threads", "in_flight"):
+        if field.name in ("threads", "in_flight", "session_idle", "session_longest", "https"):
             values[field.name] = int(text)
         elif field.name in ("watch_seconds", "rate"):
             values[field.name] = float(text)

@@ -31,6 +31,8 @@ serve_app = typer.Typer(help="启动服务，或打包服务 · serve, or pack t
 app.add_typer(serve_app, name="serve")
 tokens_app = typer.Typer(help="服务的访问令牌 · access tokens of the service", no_args_is_help=True)
 app.add_typer(tokens_app, name="tokens")
+accounts_app = typer.Typer(help="网页账号 · accounts of the pages", no_args_is_help=True)
+app.add_typer(accounts_app, name="accounts")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(list_app, name="list")
 app.add_typer(vault_app, name="vault")
@@ -320,6 +322,42 @@ def tokens_revoke(console: Console, token: Annotated[str, typer.Argument(help="�
     from serving.commands import serving
 
     serving.tokens_revoke(console, token)
+
+
+@command(accounts_app, "create")
+def accounts_create(
+    console: Console,
+    account: Annotated[str, typer.Argument(help="账号名 name of the account")],
+    area: Area,
+    role: Annotated[
+        str, typer.Option("--role", help="village、town、county、supervisor、department、analyst、auditor、admin")
+    ],
+    name: Annotated[str, typer.Option("--name", help="页面上显示的称呼 shown on pages")] = "",
+    department: Annotated[str, typer.Option("--department", help="部门账号所属部门 whose desk it is")] = "",
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")
+    ] = False,
+) -> None:
+    """建立网页账号；密码由标准输入读入或自动生成。 Make an account; its password is read or made, never an argument."""
+    from serving.commands import accounts
+
+    accounts.create(console, account, area=area, role=role, name=name, department=department, stdin=stdin)
+
+
+@command(accounts_app, "list")
+def accounts_list(console: Console) -> None:
+    """列出网页账号。 List accounts of the pages."""
+    from serving.commands import accounts
+
+    accounts.list_(console)
+
+
+@command(accounts_app, "disable")
+def accounts_disable(console: Console, account: Annotated[str, typer.Argument(help="账号名 account")]) -> None:
+    """停用账号并退出其登录。 Disable an account; whoever is signed in by it is out."""
+    from serving.commands import accounts
+
+    accounts.disable(console, account)
 
 
 @command(vault_app, "rotate")

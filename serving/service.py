@@ -1,4 +1,4 @@
-"""The BentoML service: score, explain, counterfactual; behind the gate, with the read side mounted beside them.
+"""The BentoML service: score, explain, counterfactual; behind the gate, with the read side and the pages beside them.
 
 It answers from one frozen bundle that follows an alias of the registry, and from panels and runs that batch work left.
 """
@@ -28,6 +28,7 @@ from serving.api.problems import Refusal, of_error
 from serving.api.surroundings import Surroundings, open_surroundings
 from serving.current import settle
 from serving.draining import drain_on_signal
+from serving.web.application import pages
 
 REPLACED = frozenset({"OpenTelemetryMiddleware", "TimeoutMiddleware"})
 
@@ -109,5 +110,5 @@ class Zhouji:
 
 SERVICE: Any = Zhouji
 """The decorator makes a service of the class, which type checkers cannot see."""
-SERVICE.add_asgi_middleware(Gate)
+SERVICE.add_asgi_middleware(Gate, pages=pages)
 SERVICE.mount_asgi_app(application, path="/", name="reading")

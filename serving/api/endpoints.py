@@ -92,6 +92,8 @@ ENDPOINTS = (
     Endpoint("metrics", "GET", "/metrics", Words(zh="运行指标", en="Measures for Prometheus"), s.Told),
     Endpoint("openapi", "GET", f"{PREFIX}/openapi.json", Words(zh="接口说明", en="This description"), s.Told),
 )  # fmt: skip
+MACHINES = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.open)
+"""Addresses that need no token."""
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 _EXACT: dict[str, dict[str, Endpoint]] = {}
 _SHAPED: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []

@@ -20,7 +20,7 @@ from serving import observing
 from serving.access.roles import REFUSED, SUPPORT, purposes_known
 from serving.api import health
 from serving.api.asked import Asked
-from serving.api.endpoints import PATTERNS, Endpoint, route
+from serving.api.endpoints import MACHINES, PATTERNS, Endpoint, route
 from serving.api.limits import Gone, Message, Receive, Send, read_body
 from serving.api.problems import MEDIA_TYPE, Place, Refusal, of_error, of_validation, refuse
 from serving.api.surroundings import Surroundings, surroundings
@@ -38,8 +38,8 @@ _PATTERNS = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
 class Gate:
     """ASGI middleware around the whole service."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, pages: App | None = None) -> None:
+        self.app, self.pages = app, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it here."""
@@ -48,6 +48,11 @@ class Gate:
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if self.pages is not None and not known_to_machines(scope["path"]):
+            opened = surroundings()
+            with opened.in_flight:
+                await self.pages(scope, receive, send)
             return
         await _Passage(self.app, scope, send).go(receive)
 
@@ -190,6 +195,15 @@ class _Passage:
         seconds = time.perf_counter() - self.started
         method = self.scope["method"] if self.endpoint is not None else "?"
         observing.told(name, method, self.status, seconds, self.asked, **more)
+
+
+def known_to_machines(path: str) -> bool:
+    """Whether an address is the API's or the probes'; every other is a page.
+
+    >>> known_to_machines("/api/v1/score"), known_to_machines("/livez"), known_to_machines("/weeks")
+    (True, True, False)
+    """
+    return path.startswith("/api/") or path in MACHINES
 
 
 def guard(purpose: str, granted: tuple[str, ...]) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from features.strict import Strict
 from serving.access.roles import BLIND, ROLES
 
+VISITING = frozenset({"village", "town"})
+"""Roles whose presentation an area may choose; counties manage lists and see them."""
 CLOCK = "clock"
 """The role of what time alone does: reminders, escalation, F10."""
 
@@ -17,16 +23,21 @@ class Actor(Strict):
         role: one of `serving.access.roles.ROLES`.
         area: code of the area that the role holds in.
         department: which department, for that role.
+        presentation: what the project says of the area, where it says anything: `blind` visitors of town and village
+            see no score before their record, `open` ones do. It is no part of what is kept.
     """
 
     account: str
     role: str
     area: str
     department: str = ""
+    presentation: Literal["", "open", "blind"] = Field("", exclude=True)
 
     @property
     def blind(self) -> bool:
         """Whether the visit comes before the score."""
+        if self.presentation and self.role in VISITING:
+            return self.presentation == "blind"
         return self.role in BLIND
 
 

@@ -293,5 +293,43 @@ class OutgoingRow(Base):
     __table_args__ = (Index("casework_outgoing_waiting", "carried_at", "made_at"),)
 
 
+class AccountRow(Base):
+    """Somebody who may sign in: a role in an area, and how pages are shown."""
+
+    __tablename__ = "web_account"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(comment="as pages show it")
+    role: Mapped[str]
+    area_code: Mapped[str]
+    department: Mapped[str]
+    password: Mapped[str] = mapped_column(String(200), comment="Argon2id")
+    language: Mapped[str] = mapped_column(comment="empty: as the browser asks")
+    large: Mapped[bool] = mapped_column(comment="large type")
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+    signed_in_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """Somebody signed in; only a hash of what the browser holds."""
+
+    __tablename__ = "web_session"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("web_account.account"))
+    opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    __table_args__ = (Index("web_session_account", "account"),)
+
+
+class AttemptRow(Base):
+    """Passwords that were wrong, for names that are known and names that are not alike; only a hash of the name."""
+
+    __tablename__ = "web_attempt"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[datetime]
+    __table_args__ = (Index("web_attempt_last", "last_at"),)
+
+
 APPEND_ONLY = ("casework_event", "casework_audit", "casework_signed_day")
 """Tables whose rows the database itself refuses to change or remove."""

@@ -192,8 +192,9 @@ def test_parameters_that_are_wrong(asking, token):
 
 
 def test_addresses_and_methods(asking, token):
+    home = asking.get("/", follow_redirects=False)  # a page: to the door
+    assert (home.status_code, home.headers["location"]) == (303, "/login")
     for path in (
-        "/",
         "/docs.json",
         "/schema.json",
         "/healthz",

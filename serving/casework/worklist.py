@@ -1,0 +1,360 @@
+"""Lists as offices work on them: weeks with their progress, and a week's cases with what the list said of each.
+
+Whoever visits before a score is seen gets the same rows without the list's words, and may neither filter nor order by
+them. The default order is by deadline, in which rows that were drawn at random stand among the others.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy.orm import aliased
+
+from features.errors import UsageError
+from serving.casework import cases
+from serving.casework.actor import Actor
+from serving.casework.desk import MOST, STAFF, Desk, Page
+from serving.casework.tables import (
+    NEVER,
+    AccountRow,
+    AuditRow,
+    CaseRow,
+    CountRow,
+    FindingRow,
+    PlaceRow,
+    ReferralRow,
+    SealedRow,
+    SignalRow,
+    WeekRow,
+)
+
+TABS: Mapping[str, tuple[str, ...]] = {
+    "alert": ("alert",),
+    "assigned": ("assigned",),
+    "visited": ("visited",),
+    "helping": ("classified", "referred", "received", "answered", "effect_check"),
+    "watching": ("watching",),
+    "closed": ("closed",),
+}
+"""States that stand together on a list."""
+MOST_AREAS = 200
+
+
+@dataclass(frozen=True)
+class WeekLine:
+    """A week: cases of the actor's area by state."""
+
+    week: date
+    states: Mapping[str, int]
+
+    @property
+    def cases(self) -> int:
+        """All of them."""
+        return sum(self.states.values())
+
+    @property
+    def visited(self) -> int:
+        """Those with a finding, or beyond it."""
+        return self.cases - sum(self.states.get(state, 0) for state in ("alert", "assigned", "visited"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case on a week's list; `said` is what the list said, None for who visits first."""
+
+    case_id: str
+    household_id: str
+    area_code: str
+    state: str
+    owner_account: str
+    due_at: datetime
+    version: int
+    said: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What of a list is shown."""
+
+    tab: str = ""
+    area: str = ""
+    search: str = ""
+    level: str = ""
+    reason: str = ""
+    change: str = ""
+    worker: str = ""
+    order: str = "due"
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether something beside the tab is chosen."""
+        return any((self.area, self.search, self.level, self.reason, self.change, self.worker))
+
+
+def _area(desk: Desk, by: Actor, area: str) -> str:
+    area = area or by.area
+    if by.role not in STAFF or not desk.reaches(by, area):
+        raise desk.refuse(by, "case_outside", area)
+    return area
+
+
+def week_lines(desk: Desk, by: Actor, area: str = "") -> tuple[WeekLine, ...]:
+    """All weeks that were made into cases, newest first.
+
+    Raises:
+        AccessError: the area is not the actor's.
+    """
+    area = _area(desk, by, area)
+    with desk.database.reading() as session:
+        days = sorted(set(session.scalars(select(WeekRow.week))), reverse=True)
+        counted: dict[date, dict[str, int]] = {day: {} for day in days}
+        for row in session.scalars(select(CountRow).where(CountRow.area_code == area, CountRow.cases != 0)):
+            if row.week in counted:
+                counted[row.week][row.state] = row.cases
+    return tuple(WeekLine(day, counted[day]) for day in days)
+
+
+def overdue(desk: Desk, by: Actor, week: date, area: str = "") -> int:
+    """Cases of a week whose next deadline has passed.
+
+    Raises:
+        AccessError: the area is not the actor's.
+    """
+    area = _area(desk, by, area)
+    query = select(func.count()).where(
+        PlaceRow.area_code == area, PlaceRow.due_at < desk.now(), PlaceRow.week == week, PlaceRow.state != "closed"
+    )
+    with desk.database.reading() as session:
+        return int(session.scalar(query) or 0)
+
+
+def rows(
+    desk: Desk, by: Actor, week: date, filters: Filters, *, after: str | None = None, limit: int = 50
+) -> Page[Row]:
+    """A part of a week's list.
+
+    Raises:
+        AccessError: the area is not the actor's.
+        UsageError: `after` is no place of such a page.
+    """
+    area = _area(desk, by, filters.area)
+    place, signal, limit = PlaceRow, aliased(SignalRow), min(limit, MOST)
+    shown: list[Any] = [place.area_code == area, place.week == week]
+    if filters.tab == "overdue":
+        shown += [place.due_at < desk.now(), place.state != "closed"]
+    elif filters.tab in TABS:
+        shown.append(place.state.in_(TABS[filters.tab]))
+    if filters.worker:
+        shown.append(CaseRow.owner_account == ("" if filters.worker == "-" else filters.worker))
+    if filters.search:
+        shown.append(_searched(desk, by, filters.search))
+    query = select(CaseRow, signal.body).join(place, place.case_id == CaseRow.case_id)
+    query = query.outerjoin(signal, and_(signal.case_id == CaseRow.case_id, signal.as_of == week))
+    score = not by.blind
+    if score:
+        exact = {"level": filters.level, "change": filters.change}
+        shown += [signal.body[key].as_string() == value for key, value in exact.items() if value]
+        if filters.reason:
+            shown.append(signal.body[("reasons", 0, "family")].as_string() == filters.reason)
+    rank = func.coalesce(signal.body["rank"].as_integer(), 10**9)
+    by_score = score and filters.order == "score"
+    first = rank if by_score else place.due_at
+    if after is not None:
+        shown.append(_beyond(first, place.case_id, after, by_score=by_score))
+    query = query.add_columns(rank).where(*shown).order_by(first, place.case_id).limit(limit + 1)
+    with desk.database.reading() as session:
+        found = list(session.execute(query))
+    made = [
+        Row(
+            row.case_id, row.household_id, row.area_code, row.state, row.owner_account, row.due_at, row.version,
+            (body or {}) if score else None,
+        )
+        for row, body, _ in found[:limit]
+    ]  # fmt: skip
+    if len(found) <= limit:
+        return Page(tuple(made), None)
+    last, _, its_rank = found[limit - 1]
+    mark = its_rank if by_score else last.due_at.isoformat()
+    return Page(tuple(made), base64.urlsafe_b64encode(json.dumps([mark, last.case_id]).encode()).decode().rstrip("="))
+
+
+def _searched(desk: Desk, by: Actor, text: str) -> Any:
+    """Households whose code begins so, or whose village, town or county bears such a name."""
+    inside = [
+        code for code, area in desk.tree.areas.items()
+        if (text in area.name.zh or text.lower() in area.name.en.lower()) and desk.reaches(by, code)
+    ]  # fmt: skip
+    codes = CaseRow.household_id.startswith(text.lower(), autoescape=True)
+    named = select(PlaceRow.case_id).where(PlaceRow.area_code.in_(inside[:MOST_AREAS]))
+    return or_(codes, CaseRow.case_id.in_(named)) if inside else codes
+
+
+def _beyond(first: Any, identifier: Any, after: str, *, by_score: bool) -> Any:
+    try:
+        mark, last = json.loads(base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True))
+        value = int(mark) if by_score else datetime.fromisoformat(mark)
+        last = str(last)
+    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError) as error:
+        raise UsageError("case_place_unreadable") from error
+    return and_(first >= value, not_(and_(first == value, identifier <= last)))
+
+
+def case_of(desk: Desk, household_id: str) -> str | None:
+    """The household's newest case."""
+    with desk.database.reading() as session:
+        found = cases.newest_case(session, household_id)
+    return None if found is None else found.case_id
+
+
+def case_of_referral(desk: Desk, referral_id: str) -> str | None:
+    """The case of a referral."""
+    with desk.database.reading() as session:
+        return session.scalar(select(ReferralRow.case_id).where(ReferralRow.referral_id == referral_id))
+
+
+def people(desk: Desk) -> Mapping[str, str]:
+    """Accounts and how pages call them."""
+    with desk.database.reading() as session:
+        return {str(a): str(n) for a, n in session.execute(select(AccountRow.account, AccountRow.name))}
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What an area's cases of a week came to; counts only."""
+
+    area: str
+    cases: int
+    visited: int
+    confirmed: int
+    helped: int
+    overdue: int
+
+
+def figures(desk: Desk, by: Actor, week: date, areas: Sequence[str]) -> tuple[Figures, ...]:
+    """Progress, confirmation and help of a week by area.
+
+    Raises:
+        AccessError: one of them is not the actor's.
+    """
+    made = []
+    for area in areas:
+        _area(desk, by, area)
+    with desk.database.reading() as session:
+        now = desk.now()
+        for area in areas:
+            states = {
+                row.state: row.cases
+                for row in session.scalars(select(CountRow).where(CountRow.week == week, CountRow.area_code == area))
+            }
+            here = select(PlaceRow.case_id).where(PlaceRow.area_code == area, PlaceRow.week == week)
+            late = here.where(PlaceRow.due_at < now, PlaceRow.due_at < NEVER, PlaceRow.state != "closed")
+            confirmed, seen = _confirmed(session, here)
+            helped = select(func.count(func.distinct(ReferralRow.case_id))).where(
+                ReferralRow.case_id.in_(here), ReferralRow.code.in_(("F1", "F3", "F5"))
+            )
+            made.append(
+                Figures(
+                    area, sum(states.values()), seen, confirmed, int(session.scalar(helped) or 0),
+                    int(session.scalar(select(func.count()).select_from(late.subquery())) or 0),
+                )
+            )  # fmt: skip
+    return tuple(made)
+
+
+def _confirmed(session: Any, here: Any) -> tuple[int, int]:
+    """Households with hardship or risk confirmed in a first record, and households with any first record."""
+    validity = FindingRow.body["validity"].as_string()
+    query = select(validity, func.count(func.distinct(FindingRow.case_id)))
+    counted = dict(session.execute(query.where(FindingRow.case_id.in_(here)).group_by(validity)).all())
+    return sum(counted.get(code, 0) for code in ("V1", "V2")), sum(counted.values())
+
+
+@dataclass(frozen=True)
+class Desks:
+    """A department's referrals in an area: how many came, are open, and are late."""
+
+    department: str
+    sent: int
+    open: int
+    late: int
+
+
+def department_figures(desk: Desk, by: Actor, area: str) -> tuple[Desks, ...]:
+    """Referrals of an area by department.
+
+    Raises:
+        AccessError: the area is not the actor's.
+    """
+    area = _area(desk, by, area)
+    row, now = ReferralRow, desk.now()
+    here = select(PlaceRow.case_id).where(PlaceRow.area_code == area)
+    found: dict[str, list[int]] = {}
+    query = select(row.department, row.open, row.due_at < now, func.count()).where(row.case_id.in_(here))
+    with desk.database.reading() as session:
+        for department, is_open, late, count in session.execute(
+            query.group_by(row.department, row.open, row.due_at < now)
+        ):
+            one = found.setdefault(str(department), [0, 0, 0])
+            one[0] += count
+            one[1] += count if is_open else 0
+            one[2] += count if is_open and late else 0
+    return tuple(Desks(name, *counts) for name, counts in sorted(found.items()))
+
+
+def audit_lines(
+    desk: Desk, by: Actor, *, subject: str = "", account: str = "", kind: str = "", before: int | None = None,
+    limit: int = 50,
+) -> tuple[tuple[AuditRow, ...], int | None]:  # fmt: skip
+    """Lines of the audit log of an area, newest first, and where to go on; the look is written down.
+
+    Raises:
+        AccessError: the actor neither audits nor supervises.
+    """
+    if by.role not in ("auditor", "supervisor"):
+        raise desk.refuse(by, "case_outside", "audit")
+    shown: list[Any] = []
+    if desk.tree.chain(by.area)[1:]:  # the whole sees everything, a part what its accounts did
+        inside = [code for code in desk.tree.areas if desk.reaches(by, code)]
+        shown.append(AuditRow.area_code.in_(inside))
+    for column, value in ((AuditRow.subject, subject), (AuditRow.account, account), (AuditRow.kind, kind)):
+        if value:
+            shown.append(column == value)
+    if before is not None:
+        shown.append(AuditRow.seq < before)
+    with desk.database.reading() as session:
+        found = list(session.scalars(select(AuditRow).where(*shown).order_by(AuditRow.seq.desc()).limit(limit + 1)))
+        session.expunge_all()
+    desk.note(by, "audit_view", subject or "audit", of_account=account, of_kind=kind)
+    return tuple(found[:limit]), found[limit - 1].seq if len(found) > limit else None
+
+
+def drawn(desk: Desk, by: Actor, week: date) -> tuple[int, int, int]:
+    """Rows of a week that were drawn at random: how many, how many were visited, and in how many hardship was found.
+
+    Raises:
+        AccessError: the actor is no auditor.
+    """
+    if by.role != "auditor":
+        raise desk.refuse(by, "case_outside", str(week))
+    desk.note(by, "unsealed", str(week), counts=True)
+    with desk.database.reading() as session:
+        mine = (
+            select(SignalRow.case_id)
+            .join(
+                SealedRow, and_(SealedRow.run_id == SignalRow.run_id, SealedRow.household_id == SignalRow.household_id)
+            )
+            .where(SealedRow.kind == "audit", SignalRow.as_of == week)
+        )
+        count = int(session.scalar(select(func.count()).select_from(mine.subquery())) or 0)
+        confirmed, seen = _confirmed(session, mine)
+    return count, seen, confirmed

@@ -1,0 +1,1 @@
+"""Pages for staff: what people touch, on the service layer of casework."""

@@ -1,0 +1,308 @@
+"""One household: what is known, what was found, what comes next; and the form of the visit.
+
+Who visits before a score is seen gets facts only, in the same shape for every household, until the record is handed in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
+from starlette.responses import RedirectResponse, Response
+
+from features.errors import UsageError
+from features.feeds.contracts import vocabularies
+from reports.documents import Explanation
+from reports.household import per_100
+from reports.weekly_list import CAUSES, VALIDITIES
+from serving.casework import actions as a
+from serving.casework import staffing, worklist
+from serving.casework.actor import Actor
+from serving.casework.assignment import Worker
+from serving.casework.case import Case
+from serving.casework.chain import Link
+from serving.casework.classification import Mistake, check, vocabulary
+from serving.casework.desk import View
+from serving.casework.refusals import ActionDetailError, ConflictError, FormError
+from serving.casework.tables import SignalRow, WorkerRow
+from serving.casework.words import word
+from serving.casework.workflow import closing_reasons
+from serving.web.filling import Filled, filled, typed_of
+from serving.web.office import Office
+from serving.web.showing import show
+from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, staff
+
+router = APIRouter()
+Looking = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor", "department"))]
+Working = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor"))]
+_STORE_WORDS = {"kind": "event.kind", "category": "category", "programme": "programme", "action": "assistance.action"}
+_CASE_WORDS = {
+    "validity": "validity", "disposition": "disposition", "code": "feedback", "need": "need", "state": "state",
+    "result": "effect", "step": "deadline", "method": "method",
+}  # fmt: skip
+
+
+@router.get("/households/{household_id}")
+def household(request: Request, household_id: str, office: OfficeOf, who: Looking) -> Response:
+    """The page."""
+    return _page(request, office, who, household_id, done=request.query_params.get("done", ""))
+
+
+def _case_id(office: Office, household_id: str) -> str:
+    found = worklist.case_of(office.desk, household_id[:40])
+    if found is None:
+        raise PageError(404, "household")
+    return found
+
+
+def _page(
+    request: Request, office: Office, who: Staff, household_id: str, http: int = 200, *, done: str = "",
+    typed: Mapping[str, Any] | None = None, mistakes: Sequence[Mistake] = (), conflict: Case | None = None,
+    refused: str = "",
+) -> Response:  # fmt: skip
+    view = office.desk.view(who.actor, _case_id(office, household_id))
+    case = view.case
+    department = who.actor.role == "department"
+    body = view.signals[0] if view.signals else None
+    blind = view.signals is None and not department
+    told = None if department else _told(office, case)
+    chain = () if department else office.chained(who.actor, household_id)
+    by_field: dict[str, list[str]] = {}
+    for mistake in mistakes:
+        by_field.setdefault(mistake.field, []).append(who.word(mistake.words))
+    kind = next((one for one in ("classify", "add_opinion") if one in view.may), "")
+    return show(
+        request, "household.html", http, view=view, case=case, body=body, blind=blind, told=told,
+        facts=_facts(chain, who, blind=blind),
+        place=office.tree.path(case.area_code, who.language) or office.tree.name(case.area_code, who.language),
+        form_kind=kind, typed=typed if typed is not None else typed_of(case.draft if kind == "classify" else None),
+        fresh=typed is None and case.draft is None, mistakes=by_field, conflict=conflict, refused=refused, done=done,
+        families=list(dict.fromkeys(reason["family"] for reason in (body or {}).get("reasons", []))),
+        words=vocabulary(), validities=VALIDITIES, causes=CAUSES, needs=list(office.desk.rules.routing.needs),
+        today=office.desk.rules.day(office.desk.now()), closing=closing_reasons(case),
+        departments=office.desk.rules.routing.departments, people=worklist.people(office.desk),
+        workers=_workers(office, who) if {"assign", "hand_over"} & set(view.may) else [],
+        trend=[] if blind or department else _trend(office, case),
+        trend_points=lambda trend: [(f"{day:%m-%d}", p) for day, p in trend],
+        trend_numbers=lambda trend: "、".join(f"{day:%m-%d} {per_100(p)}" for day, p in trend),
+    )  # fmt: skip
+
+
+def _told(office: Office, case: Case) -> Explanation | None:
+    """What the data say as of the household's newest list; nothing where it cannot be told now."""
+    from sqlalchemy import select
+
+    query = select(SignalRow.as_of).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc()).limit(1)
+    with office.desk.database.reading() as session:
+        day = session.scalar(query)
+    return None if day is None else office.explain(case.household_id, day)
+
+
+def _trend(office: Office, case: Case) -> list[tuple[date, float]]:
+    """The number on the last twelve lists, oldest first."""
+    found: list[tuple[date, float]] = []
+    for week in office.weeks.newest_first()[:12]:
+        score = week.score(case.household_id)
+        if score is not None and score["probability"] is not None:
+            found.append((week.run.as_of, score["probability"]))
+    return found[::-1]
+
+
+def _workers(office: Office, who: Staff) -> list[Worker]:
+    desk = office.desk
+    with desk.database.reading() as session:
+        return [
+            one for one in staffing.workers(desk, session, desk.rules.day(desk.now()), who.actor.area) if not one.away
+        ]
+
+
+def _facts(chain: Sequence[Link], who: Staff, *, blind: bool) -> list[dict[str, Any]]:
+    """The chain as lines, newest first. That a list was made says the same of every household on it."""
+    made = []
+    for link in reversed(chain):
+        if link.source == "list":
+            text = who.say("列入每周清单", "on the weekly list")
+            level = link.detail.get("level")
+            if level and not blind:
+                text += f"{who.say('，级别', ', level')} {who.word(_level(str(level)))}"
+        elif link.source == "store":
+            text = " ".join(_coded(link.detail, who))
+        elif link.source == "request":
+            text = (
+                who.word(word("request", str(link.detail["kind"])))
+                + " · "
+                + who.word(word("request_state", str(link.detail["state"])))
+            )
+        else:
+            text = who.word(word("event", link.kind))
+        detail = [] if link.source != "case" else _said(link.detail, who)
+        made.append({"day": link.day, "text": text, "detail": detail, "store": link.source == "store"})
+    return made
+
+
+def _level(level: str) -> Any:
+    from reports.documents import words
+
+    return words(f"level_{level}")
+
+
+def _coded(detail: Mapping[str, Any], who: Staff) -> list[str]:
+    """Codes of a department's record in words; amounts in yuan."""
+    found = []
+    for key, value in detail.items():
+        group = vocabularies().get(_STORE_WORDS.get(key, ""), {})
+        if str(value) in group:
+            found.append(who.word(group[str(value)]))
+        elif key == "amount" and isinstance(value, int | float):
+            found.append(f"{value / 100:,.0f} {who.say('元', 'yuan')}")
+        elif key in ("period", "policy_clause"):
+            found.append(str(value))
+    return found
+
+
+def _said(detail: Mapping[str, Any], who: Staff) -> list[str]:
+    """Codes of an event in words; what has none is left out."""
+    found = []
+    for key, group in _CASE_WORDS.items():
+        value = detail.get(key)
+        if isinstance(value, str) and value:
+            try:
+                found.append(who.word(word(group, value)))
+            except KeyError:
+                continue
+    return found
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+
+@router.post("/households/{household_id}/classifications")
+def classify(request: Request, household_id: str, office: OfficeOf, who: Working, form: PostedOf) -> Response:
+    """Hand in the record, or keep it as a draft."""
+    case_id = _case_id(office, household_id)
+    sent, seen = filled(form), number(form.one("version"))
+    if form.one("do") == "draft":
+        kept = {name: value for name, value in sent.typed.items() if value}
+        action: a.Action = a.SaveDraft(by=who.actor, form=kept)
+        return _done(request, office, who, household_id, sent, action, case_id, seen, "draft")
+    view = office.desk.view(who.actor, case_id)
+    if sent.mistakes:
+        return _page(request, office, who, household_id, 422, typed=sent.typed, mistakes=_all(office, view, sent))
+    made = a.AddOpinion if "classify" not in view.may and "add_opinion" in view.may else a.Classify
+    action = made(by=who.actor, form=sent.form)
+    return _done(request, office, who, household_id, sent, action, case_id, seen, "classified")
+
+
+def _all(office: Office, view: View, sent: Filled) -> tuple[Mistake, ...]:
+    """What could not be read, and all else that is wrong."""
+    desk, body = office.desk, (view.signals or ({},))[0]
+    unread = {mistake.field for mistake in sent.mistakes}
+    others = check(
+        sent.form, listed_reasons=[reason["family"] for reason in body.get("reasons", [])],
+        needs=list(desk.rules.routing.needs), not_before=view.case.opened_on, today=desk.rules.day(desk.now()),
+    )  # fmt: skip
+    return (*sent.mistakes, *(mistake for mistake in others if mistake.field not in unread))
+
+
+def _done(
+    request: Request, office: Office, who: Staff, household_id: str, sent: Filled, action: a.Action,
+    case_id: str, seen: int, said: str,
+) -> Response:  # fmt: skip
+    try:
+        office.desk.act(action, case_id, seen)
+    except FormError as error:
+        return _page(request, office, who, household_id, 422, typed=sent.typed, mistakes=error.mistakes)
+    except ConflictError as error:
+        return _page(request, office, who, household_id, 409, typed=sent.typed, conflict=error.newer)
+    return RedirectResponse(f"/households/{household_id}?done={said}", 303)
+
+
+def number(text: str) -> int:
+    """A version as a form carries it; one that cannot be is nobody's."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+# --- everything else that may be done ---------------------------------------------------------------------------------
+
+
+@router.post("/households/{household_id}/actions")
+def act(request: Request, household_id: str, office: OfficeOf, who: Working, form: PostedOf) -> Response:
+    """One step of the case."""
+    case_id = _case_id(office, household_id)
+    do = form.one("do", 40)
+    if do not in _ACTIONS:
+        raise PageError(404)
+    try:
+        action = _ACTIONS[do](office, who.actor, form)
+        office.desk.act(action, case_id, number(form.one("version")))
+    except (ValueError, ValidationError):
+        said = who.say("有一项没有填写，或写法不对。", "Something is missing or cannot be read.")
+        return _page(request, office, who, household_id, 422, refused=said)
+    except ActionDetailError as error:
+        return _page(
+            request,
+            office,
+            who,
+            household_id,
+            422,
+            refused=f"{error.sentence(who.language)} {error.repair(who.language)}",
+        )
+    except ConflictError as error:
+        return _page(request, office, who, household_id, 409, conflict=error.newer)
+    return RedirectResponse(f"/households/{household_id}?done={do}", 303)
+
+
+def _worker(office: Office, account: str) -> Actor:
+    with office.desk.database.reading() as session:
+        row = session.get(WorkerRow, account)
+    if row is None or not row.active:
+        raise UsageError("worker_unknown")
+    return Actor(account=row.account, role=row.role, area=row.area_code)
+
+
+def _day(form: Posted, name: str) -> date:
+    return date.fromisoformat(form.one(name))
+
+
+def fen(text: str) -> int:
+    """Yuan as people write them, in whole fen.
+
+    >>> fen("1,200.50")
+    120050
+    """
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        value = Decimal(text.replace(",", "").replace("，", "")) * 100
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not value.is_finite() or value != value.to_integral_value() or not 0 <= value < 10**12:
+        raise ValueError(text)
+    return int(value)
+
+
+_ACTIONS: Mapping[str, Callable[[Office, Actor, Posted], a.Action]] = {
+    "small_sum": lambda _, by, f: a.GiveSmallSum(
+        by=by, referral_id=secrets.token_hex(12), amount_fen=fen(f.one("amount")), on=_day(f, "on")
+    ),
+    "assign": lambda o, by, f: a.Assign(by=by, to=_worker(o, f.one("to"))),
+    "hand_over": lambda o, by, f: a.HandOver(by=by, to=_worker(o, f.one("to"))),
+    "refer": lambda _, by, f: a.Refer(
+        by=by, referral_id=secrets.token_hex(12), need=f.one("need"), department=f.one("department"),
+        urgent=f.one("urgent") == "1",
+    ),
+    "withdraw": lambda _, by, f: a.Withdraw(by=by, referral_id=f.one("referral"), reason=f.one("reason", 500)),
+    "watch": lambda _, by, f: a.Watch(by=by, until=_day(f, "until")),
+    "revisit": lambda _, by, f: a.Revisit(by=by, on=_day(f, "on")),
+    "return_record": lambda _, by, f: a.ReturnRecord(by=by, reason=f.one("reason", 500)),
+    "check_effect": lambda _, by, f: a.CheckEffect.model_validate(
+        {"by": by, "on": _day(f, "on"), "result": f.one("result"), "note": f.one("note", 1000)}
+    ),
+    "close": lambda _, by, f: a.Close(by=by, reason=f.one("reason"), note=f.one("note", 1000)),
+    "reopen": lambda _, by, f: a.Reopen(by=by, reason=f.one("reason", 500)),
+}  # fmt: skip
+"""Steps by the code that forms send."""

@@ -1,0 +1,60 @@
+"""A page for a visitor: the frame around what a page family gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import HTMLResponse
+
+from serving.access.roles import ROLES
+from serving.web.rendering import HOMES, ROOMS, render
+from serving.web.visitor import office_of, visitor_of
+
+
+def show(request: Request, template: str, http: int = 200, /, **values: Any) -> HTMLResponse:
+    """A whole page."""
+    office = office_of(request)
+    visitor = visitor_of(request)
+    role = visitor.actor.role if visitor.actor else ""
+    rooms = [(path, name) for path, name, roles in ROOMS if role in roles]
+    newest = office.weeks.newest_first()[:1]
+    text = render(
+        template,
+        visitor.language,
+        office.desk.rules.zone,
+        visitor=visitor,
+        title_of_project=office.project.title,
+        rooms=rooms,
+        here=here(request.url.path),
+        home=HOMES.get(role, "/help"),
+        role_name=ROLES[role] if role else None,
+        area_name=office.tree.path(visitor.actor.area, visitor.language) or office.tree.name(visitor.actor.area)
+        if visitor.actor
+        else "",
+        contact=office.settings.contact,
+        newest=newest[0] if newest else None,
+        back=back_to(request),
+        other="zh" if visitor.language == "en" else "en",
+        idle_minutes=office.settings.session_idle,
+        now=office.desk.now(),
+        **values,
+    )
+    return HTMLResponse(text, http)
+
+
+def here(path: str) -> str:
+    """The room of an address; a household belongs to nobody's room alone.
+
+    >>> here("/weeks/2026-03-01"), here("/households/1")
+    ('/weeks', '')
+    """
+    return next((room for room, _, _ in ROOMS if path == room or path.startswith(f"{room}/")), "")
+
+
+def back_to(request: Request) -> str:
+    """The page to come back to after a preference; a page that was sent is not asked for again by address."""
+    if request.method != "GET":
+        return "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}"
