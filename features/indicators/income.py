@@ -228,7 +228,7 @@ def _business() -> list[Indicator]:
               up=("近半年种养受灾损失是全年种养收入的{value}倍", "losses of crops or stock are {value} times a year's farm income"),
               down=("近半年种养受灾损失为全年种养收入的{value}倍", "losses of crops or stock are {value} times a year's farm income")),
         coded("I14", "power_company", "power_by_size", ("按人口折算的用电量", "power use for a household of its size"),
-              d.Ratio(d.Mean(power, 12, least=3), d.Root(d.Members())), "kwh", -1,
+              d.Ratio(d.Mean(power, 12, least=3), d.Root(d.Members())), "kwh", -1, family="vulnerability",
               up=("近一年用电量按人口折算每月{value}", "power use of a month, by household size, was {value} in a year"),
               down=("近一年用电量按人口折算每月{value}", "power use of a month, by household size, was {value} in a year")),
         coded("I14", "power_company", "power_change_year", ("用电同比（扣除当地平均）", "power use against last year, less the neighbours'"),
