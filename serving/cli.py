@@ -14,7 +14,9 @@ import typer
 import typer.core
 
 from features.errors import INTERRUPTED
+from serving.cli_staff import accounts_app, audit_app, cases_app, migrate_app
 from serving.console import Console, command
+from serving.options import AllowStale, Area, AsOf, DryRun, FeedName, Out, TaskName, Version, Week
 
 app = typer.Typer(
     name="zhouji",
@@ -31,14 +33,10 @@ serve_app = typer.Typer(help="启动服务，或打包服务 · serve, or pack t
 app.add_typer(serve_app, name="serve")
 tokens_app = typer.Typer(help="服务的访问令牌 · access tokens of the service", no_args_is_help=True)
 app.add_typer(tokens_app, name="tokens")
-accounts_app = typer.Typer(help="网页账号 · accounts of the pages", no_args_is_help=True)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(list_app, name="list")
 app.add_typer(vault_app, name="vault")
-migrate_app = typer.Typer(help="个案库的表结构 · schema of the case database", no_args_is_help=True)
-audit_app = typer.Typer(help="审计日志 · the audit log", no_args_is_help=True)
-cases_app = typer.Typer(help="个案 · cases", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(cases_app, name="cases")
@@ -59,17 +57,6 @@ simulate_app = typer.Typer(
     cls=DeliveriesFirst,
 )
 app.add_typer(simulate_app, name="simulate")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="只说要做什么 say what would be done, write nothing")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="数据日 as-of day, YYYY-MM-DD")]
-Week = Annotated[str | None, typer.Option("--week", help="周期 period: 2026-W47, 2026-09, 2012-Q4")]
-TaskName = Annotated[str | None, typer.Option("--task", help="任务 task of the project, e.g. N1")]
-FeedName = Annotated[str | None, typer.Option("--feed", help="数据源 feed; guessed from the columns when left out")]
-Version = Annotated[str | None, typer.Option("--version", help="版本号或别名 version number or alias")]
-Out = Annotated[Path | None, typer.Option("--out", help="输出文件夹 folder for the results")]
-AllowStale = Annotated[
-    bool, typer.Option("--allow-stale", help="数据过期也继续，产品上注明 go on with stale data, and say so")
-]
 
 
 @command(app)
@@ -257,7 +244,6 @@ def list_import(
     weekly.list_import(console, file, task=task, errors=errors, dry_run=dry_run)
 
 
-Area = Annotated[str, typer.Option("--area", help="区划代码 area code")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数 processes")]
 
 
@@ -324,125 +310,12 @@ def tokens_revoke(console: Console, token: Annotated[str, typer.Argument(help="�
     serving.tokens_revoke(console, token)
 
 
-@command(accounts_app, "create")
-def accounts_create(
-    console: Console,
-    account: Annotated[str, typer.Argument(help="账号名 name of the account")],
-    area: Area,
-    role: Annotated[
-        str, typer.Option("--role", help="village、town、county、supervisor、department、analyst、auditor、admin")
-    ],
-    name: Annotated[str, typer.Option("--name", help="页面上显示的称呼 shown on pages")] = "",
-    department: Annotated[str, typer.Option("--department", help="部门账号所属部门 whose desk it is")] = "",
-    stdin: Annotated[
-        bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")
-    ] = False,
-) -> None:
-    """建立网页账号；密码由标准输入读入或自动生成。 Make an account; its password is read or made, never an argument."""
-    from serving.commands import accounts
-
-    accounts.create(console, account, area=area, role=role, name=name, department=department, stdin=stdin)
-
-
-@command(accounts_app, "list")
-def accounts_list(console: Console) -> None:
-    """列出网页账号。 List accounts of the pages."""
-    from serving.commands import accounts
-
-    accounts.list_(console)
-
-
-@command(accounts_app, "disable")
-def accounts_disable(console: Console, account: Annotated[str, typer.Argument(help="账号名 account")]) -> None:
-    """停用账号并退出其登录。 Disable an account; whoever is signed in by it is out."""
-    from serving.commands import accounts
-
-    accounts.disable(console, account)
-
-
 @command(vault_app, "rotate")
 def vault_rotate(console: Console, dry_run: DryRun = False) -> None:
     """换一把身份库密钥并重新加密。 Rotate the vault's key and encrypt everything anew."""
     from serving.commands import housekeeping
 
     housekeeping.rotate(console, dry_run=dry_run)
-
-
-Revision = Annotated[str | None, typer.Option("--to", help="版本 revision")]
-
-
-@command(migrate_app, "up")
-def migrate_up(console: Console, to: Revision = None, dry_run: DryRun = False) -> None:
-    """把个案库的表结构升级到程序所需的版本。 Bring the case database's schema up."""
-    from serving.commands import casework
-
-    casework.migrate(console, "up", to=to, dry_run=dry_run)
-
-
-@command(migrate_app, "down")
-def migrate_down(console: Console, to: Revision = None, dry_run: DryRun = False) -> None:
-    """退回旧的表结构；会删除数据，须加 --yes。 Take the schema down; data go with it, so it wants --yes."""
-    from serving.commands import casework
-
-    casework.migrate(console, "down", to=to, dry_run=dry_run)
-
-
-@command(migrate_app, "status")
-def migrate_status(console: Console) -> None:
-    """表结构现在的版本和待升级的步骤。 Where the schema is, and the steps ahead."""
-    from serving.commands import casework
-
-    casework.migrate(console, "status", to=None, dry_run=False)
-
-
-@command(audit_app, "verify")
-def audit_verify(
-    console: Console,
-    sign: Annotated[bool, typer.Option("--sign", help="完整时签署已过去的各天 sign the days before today")] = False,
-) -> None:
-    """核验审计日志：改动、删除、换序、截断都能发现。 Verify the audit log: changes, removals, order, cuts."""
-    from serving.commands import casework
-
-    casework.audit_verify(console, sign=sign)
-
-
-@command(audit_app, "export")
-def audit_export(
-    console: Console,
-    out: Annotated[Path, typer.Option("--out", help="ZIP")],
-    first: Annotated[str | None, typer.Option("--from", help="首日 first day, YYYY-MM-DD")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="末日 last day, YYYY-MM-DD")] = None,
-    dry_run: DryRun = False,
-) -> None:
-    """导出审计记录、签名和公钥；导出本身也记入日志。 Export lines, signed days and the public key; logged."""
-    from serving.commands import casework
-
-    casework.audit_export(console, out, first=first, last=last, dry_run=dry_run)
-
-
-@command(cases_app, "open")
-def cases_open(
-    console: Console, as_of: AsOf = None, week: Week = None, task: TaskName = None, dry_run: DryRun = False
-) -> None:
-    """把一期已发布的清单生成个案，每期一次。 Make a published list into cases, once."""
-    from serving.commands import casework
-
-    casework.cases_open(console, as_of=as_of, week=week, task=task, dry_run=dry_run)
-
-
-@command(cases_app, "remind")
-def cases_remind(
-    console: Console,
-    task: TaskName = None,
-    deliver: Annotated[
-        bool, typer.Option("--deliver/--no-deliver", help="走访结论入库 findings go to the store")
-    ] = True,
-    dry_run: DryRun = False,
-) -> None:
-    """每天运行：提醒、超期、催办，走访结论入库，事件外送。 The daily round: reminders, findings, events."""
-    from serving.commands import casework
-
-    casework.cases_remind(console, task=task, deliver=deliver, dry_run=dry_run)
 
 
 @command(app)

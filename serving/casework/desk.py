@@ -7,15 +7,13 @@ who saw a household. What was refused for want of reach is written down without 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from sqlalchemy import and_, not_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from features.divisions import AreaTree, area_tree
@@ -31,6 +29,7 @@ from serving.casework.case import Case, Event
 from serving.casework.database import Database, open_database
 from serving.casework.deadlines import Due, Rules, due, read_rules
 from serving.casework.keeping import Keeper
+from serving.casework.paging import Page, beyond, place
 from serving.casework.refusals import AccessError, ConflictError
 from serving.casework.requests import owe_notices
 from serving.casework.routing import sources_of
@@ -43,7 +42,6 @@ STAFF = frozenset({"village", "town", "county", "supervisor", "auditor"})
 FALLBACK = "civil_affairs"
 """Who is asked to have data corrected whose department the routing table does not know."""
 Entry = tuple[str, str, Mapping[str, Any]]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,6 @@ class Desked:
     due_at: datetime
     code: str
     open: bool
-
-
-@dataclass(frozen=True)
-class Page(Generic[T]):
-    """Some rows in order, and where to go on; `next` is None at the end."""
-
-    rows: tuple[T, ...]
-    next: str | None
 
 
 @dataclass(frozen=True)
@@ -248,18 +238,18 @@ class Desk:
         area = area or by.area
         if by.role not in STAFF or not self.reaches(by, area):
             raise self.refuse(by, "case_outside", area)
-        place, shown = PlaceRow, [PlaceRow.area_code == area]
+        places, shown = PlaceRow, [PlaceRow.area_code == area]
         if state is not None:
-            shown.append(place.state == state)
+            shown.append(places.state == state)
         elif week is None:
-            shown.append(place.due_at < NEVER)  # what waits for nobody is found by its state or week
+            shown.append(places.due_at < NEVER)  # what waits for nobody is found by its state or week
         if week is not None:
-            shown.append(place.week == week)
+            shown.append(places.week == week)
         if after is not None:
-            shown.append(_beyond(place.due_at, place.case_id, after))
+            shown.append(beyond(places.due_at, places.case_id, after))
         query = (
-            select(CaseRow).join(place, place.case_id == CaseRow.case_id).where(*shown)
-            .order_by(place.due_at, place.case_id).limit(min(limit, MOST) + 1)
+            select(CaseRow).join(places, places.case_id == CaseRow.case_id).where(*shown)
+            .order_by(places.due_at, places.case_id).limit(min(limit, MOST) + 1)
         )  # fmt: skip
         return self._lines(query, min(limit, MOST))
 
@@ -267,7 +257,7 @@ class Desk:
         """What lies with the actor itself, by deadline."""
         shown = [CaseRow.owner_account == by.account, CaseRow.state != "closed"]
         if after is not None:
-            shown.append(_beyond(CaseRow.due_at, CaseRow.case_id, after))
+            shown.append(beyond(CaseRow.due_at, CaseRow.case_id, after))
         query = select(CaseRow).where(*shown).order_by(CaseRow.due_at, CaseRow.case_id).limit(min(limit, MOST) + 1)
         return self._lines(query, min(limit, MOST))
 
@@ -279,7 +269,7 @@ class Desk:
             ]
         more = len(rows) > limit
         shown = rows[:limit]
-        return Page(tuple(shown), _place(shown[-1].due_at, shown[-1].case_id) if more else None)
+        return Page(tuple(shown), place(shown[-1].due_at, shown[-1].case_id) if more else None)
 
     def inbox(self, by: Actor, *, answered: bool = False, after: str | None = None, limit: int = 50) -> Page[Desked]:
         """Referrals on the desk of the actor's department, those of its area, by deadline.
@@ -294,14 +284,14 @@ class Desk:
         here = select(PlaceRow.case_id).where(PlaceRow.area_code == by.area, PlaceRow.case_id == row.case_id).exists()
         shown = [row.department == desk, row.open == (not answered), here]
         if after is not None:
-            shown.append(_beyond(row.due_at, row.referral_id, after))
+            shown.append(beyond(row.due_at, row.referral_id, after))
         query = select(row).where(*shown).order_by(row.due_at, row.referral_id).limit(limit + 1)
         names = Desked.__dataclass_fields__
         with self.database.reading() as session:
             found = [Desked(**{name: getattr(r, name) for name in names}) for r in session.scalars(query)]
         more = len(found) > limit
         rows = found[:limit]
-        return Page(tuple(rows), _place(rows[-1].due_at, rows[-1].referral_id) if more else None)
+        return Page(tuple(rows), place(rows[-1].due_at, rows[-1].referral_id) if more else None)
 
     def counts(self, by: Actor, week: date, area: str | None = None) -> dict[str, int]:
         """How many cases of a week are in each state, in an area: kept with every change, never counted."""
@@ -379,24 +369,6 @@ def reason_owners(project: Project, body: Mapping[str, Any]) -> dict[str, str]:
         name = (record.get("department") or {}).get("zh", "")
         found[str(reason["family"])] = by_name.get(name, FALLBACK)
     return found
-
-
-# --- places of pages ------------------------------------------------------------------------------------------------
-
-
-def _place(at: datetime, identifier: str) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()}|{identifier}".encode()).decode().rstrip("=")
-
-
-def _beyond(moment: Any, identifier: Any, after: str) -> Any:
-    """Rows beyond a place, written so that the index's range begins there."""
-    try:
-        text = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True).decode()
-        stamp, _, last = text.partition("|")
-        at = datetime.fromisoformat(stamp).astimezone(UTC)
-    except (binascii.Error, UnicodeDecodeError, ValueError, OverflowError) as error:
-        raise UsageError("case_place_unreadable") from error
-    return and_(moment >= at, not_(and_(moment == at, or_(identifier < last, identifier == last))))
 
 
 def open_desk(project: Project, settings: Settings) -> Desk:

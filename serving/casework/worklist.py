@@ -6,21 +6,18 @@ them. The default order is by deadline, in which rows that were drawn at random 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from features.errors import UsageError
 from serving.casework import cases
 from serving.casework.actor import Actor
-from serving.casework.desk import MOST, STAFF, Desk, Page
+from serving.casework.desk import MOST, STAFF, Desk
+from serving.casework.paging import Page, beyond, moment, place
 from serving.casework.tables import (
     NEVER,
     AccountRow,
@@ -145,17 +142,17 @@ def rows(
         UsageError: `after` is no place of such a page.
     """
     area = _area(desk, by, filters.area)
-    place, signal, limit = PlaceRow, aliased(SignalRow), min(limit, MOST)
-    shown: list[Any] = [place.area_code == area, place.week == week]
+    places, signal, limit = PlaceRow, aliased(SignalRow), min(limit, MOST)
+    shown: list[Any] = [places.area_code == area, places.week == week]
     if filters.tab == "overdue":
-        shown += [place.due_at < desk.now(), place.state != "closed"]
+        shown += [places.due_at < desk.now(), places.state != "closed"]
     elif filters.tab in TABS:
-        shown.append(place.state.in_(TABS[filters.tab]))
+        shown.append(places.state.in_(TABS[filters.tab]))
     if filters.worker:
         shown.append(CaseRow.owner_account == ("" if filters.worker == "-" else filters.worker))
     if filters.search:
         shown.append(_searched(desk, by, filters.search))
-    query = select(CaseRow, signal.body).join(place, place.case_id == CaseRow.case_id)
+    query = select(CaseRow, signal.body).join(places, places.case_id == CaseRow.case_id)
     query = query.outerjoin(signal, and_(signal.case_id == CaseRow.case_id, signal.as_of == week))
     score = not by.blind
     if score:
@@ -165,10 +162,10 @@ def rows(
             shown.append(signal.body[("reasons", 0, "family")].as_string() == filters.reason)
     rank = func.coalesce(signal.body["rank"].as_integer(), 10**9)
     by_score = score and filters.order == "score"
-    first = rank if by_score else place.due_at
+    first = rank if by_score else places.due_at
     if after is not None:
-        shown.append(_beyond(first, place.case_id, after, by_score=by_score))
-    query = query.add_columns(rank).where(*shown).order_by(first, place.case_id).limit(limit + 1)
+        shown.append(beyond(first, places.case_id, after, int if by_score else moment))
+    query = query.add_columns(rank).where(*shown).order_by(first, places.case_id).limit(limit + 1)
     with desk.database.reading() as session:
         found = list(session.execute(query))
     made = [
@@ -181,8 +178,7 @@ def rows(
     if len(found) <= limit:
         return Page(tuple(made), None)
     last, _, its_rank = found[limit - 1]
-    mark = its_rank if by_score else last.due_at.isoformat()
-    return Page(tuple(made), base64.urlsafe_b64encode(json.dumps([mark, last.case_id]).encode()).decode().rstrip("="))
+    return Page(tuple(made), place(its_rank if by_score else last.due_at, last.case_id))
 
 
 def _searched(desk: Desk, by: Actor, text: str) -> Any:
@@ -194,16 +190,6 @@ def _searched(desk: Desk, by: Actor, text: str) -> Any:
     codes = CaseRow.household_id.startswith(text.lower(), autoescape=True)
     named = select(PlaceRow.case_id).where(PlaceRow.area_code.in_(inside[:MOST_AREAS]))
     return or_(codes, CaseRow.case_id.in_(named)) if inside else codes
-
-
-def _beyond(first: Any, identifier: Any, after: str, *, by_score: bool) -> Any:
-    try:
-        mark, last = json.loads(base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True))
-        value = int(mark) if by_score else datetime.fromisoformat(mark)
-        last = str(last)
-    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError) as error:
-        raise UsageError("case_place_unreadable") from error
-    return and_(first >= value, not_(and_(first == value, identifier <= last)))
 
 
 def case_of(desk: Desk, household_id: str) -> str | None:

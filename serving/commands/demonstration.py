@@ -14,6 +14,7 @@ from features.divisions import area_tree
 from features.engines.duckdb import Engine, engine
 from features.errors import NothingToDo, UsageError, did_you_mean
 from features.ingestion import ingest
+from features.panel import PanelFolder, build
 from features.project import Project, load_project
 from features.province.deliveries import DELIVERED_ON, feed_of, source_of
 from features.province.simulation import Simulated, simulate
@@ -151,29 +152,20 @@ def model_and_list(
     done: Any,
 ) -> tuple[str | None, Any]:
     """Train, evaluate, promote and score; returns the version and the run."""
-    from features import panel
     from reports.training import drawer
-    from serving.evidence import history_days
     from serving.runs import Options
     from serving.scoring import run
-    from training.gathering import training_days
-    from training.pipeline import evaluate, evaluation_days, train
+    from training.pipeline import evaluate, train
     from training.promotion import promote
 
     with console.progress() as report, engine(console.settings) as opened:
         common: dict[str, Any] = {"engine": opened, "settings": console.settings, "progress": report}
         later = until + timedelta(days=1), _last_outcome(project, name, store, until, opened)
-        days = {
-            *training_days(project, name, store, until, opened),
-            *evaluation_days(project, name, store, *later, opened),
-            *history_days(project, DELIVERED_ON),
-            DELIVERED_ON,
-        }
-        built = panel.build(project, store, sorted(days), engine=opened, progress=report)
+        built = _panel(project, name, store, until, later, opened, report)
         done(
             "features",
-            f"计算 {len(built.indicators)} 个指标在 {len(days)} 个数据日的值",
-            f"{len(built.indicators)} indicators on {len(days)} as-of days",
+            f"计算 {len(built.indicators)} 个指标在 {len(built.days)} 个数据日的值",
+            f"{len(built.indicators)} indicators on {len(built.days)} as-of days",
         )
         trained = train(
             project, name, store, registry, until=until, trials=None, seed=seed, register=True,
@@ -185,11 +177,7 @@ def model_and_list(
             version=trained.version, resamples=100, **common,
         )  # fmt: skip
         auc = found["models"]["lightgbm"]["auc"]
-        done(
-            "evaluate",
-            f"用之后的结果检验：AUC {auc:.3f}",
-            f"held against later outcomes: AUC {auc:.3f}",
-        )
+        done("evaluate", f"用之后的结果检验：AUC {auc:.3f}", f"held against later outcomes: AUC {auc:.3f}")
         promote(
             project, name, registry, version=str(trained.version), alias="champion", reason="demo", approver="demo",
             force=True, dry_run=False,
@@ -205,6 +193,23 @@ def model_and_list(
             f"{made.cohort} households observed, {made.listed} listed",
         )
     return trained.version, made
+
+
+def _panel(
+    project: Project, name: str, store: Store, until: date, later: tuple[date, date], opened: Engine, report: Any
+) -> PanelFolder:
+    """The days of all steps in one panel, for days share most of its cost; each step finds its own there."""
+    from serving.evidence import history_days
+    from training.gathering import training_days
+    from training.pipeline import evaluation_days
+
+    days = {
+        *training_days(project, name, store, until, opened),
+        *evaluation_days(project, name, store, *later, opened),
+        *history_days(project, DELIVERED_ON),
+        DELIVERED_ON,
+    }
+    return build(project, store, sorted(days), engine=opened, progress=report)
 
 
 def _last_outcome(project: Project, name: str, store: Store, until: date, opened: Engine) -> date:

@@ -20,7 +20,6 @@ from serving import observing
 from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
-from serving.casework.words import joined
 from serving.web.office import Office, open_office
 from serving.web.pages import audit, door, help_, households, overview, referrals, tasks, weeks
 from serving.web.rendering import static
@@ -114,10 +113,9 @@ def _said(request: Request, error: ZhoujiError, status: int) -> HTMLResponse:
     from serving.web.visitor import visitor_of
 
     language = visitor_of(request).language
-    may = joined("action", error.may).of(language) if isinstance(error, ActionError) else ""
     return show(
         request, "error.html", status, status=status, code=error.code, roles=[], said=error.sentence(language),
-        repair=(may and "") or error.repair(language),
+        repair=error.repair(language),
     )  # fmt: skip
 
 

@@ -93,8 +93,6 @@ def kill_often(url: str, folder: Path, times: int) -> tuple[int, int]:
 
 
 def test_a_few_kills(database: Database, url: str, tmp_path: Path) -> None:
-    if not database.sqlite:
-        pytest.skip("PostgreSQL's kills are in the drill: the small server of the tests may not outlive them")
     found, decisions = kill_often(url, tmp_path, 4)
     assert found > 0 and decisions > found
 

@@ -77,7 +77,7 @@ def _page(
     kind = next((one for one in ("classify", "add_opinion") if one in view.may), "")
     return show(
         request, "household.html", http, view=view, case=case, body=body, blind=blind, told=told,
-        facts=_facts(chain, who, blind=blind),
+        facts=_facts(chain, who, office.project.currency.minor_units, blind=blind),
         place=office.tree.path(case.area_code, who.language) or office.tree.name(case.area_code, who.language),
         form_kind=kind, typed=typed if typed is not None else typed_of(case.draft if kind == "classify" else None),
         fresh=typed is None and case.draft is None, mistakes=by_field, conflict=conflict, refused=refused, done=done,
@@ -120,7 +120,7 @@ def _workers(office: Office, who: Staff) -> list[Worker]:
         ]
 
 
-def _facts(chain: Sequence[Link], who: Staff, *, blind: bool) -> list[dict[str, Any]]:
+def _facts(chain: Sequence[Link], who: Staff, minor_units: int, *, blind: bool) -> list[dict[str, Any]]:
     """The chain as lines, newest first. That a list was made says the same of every household on it."""
     made = []
     for link in reversed(chain):
@@ -130,7 +130,7 @@ def _facts(chain: Sequence[Link], who: Staff, *, blind: bool) -> list[dict[str, 
             if level and not blind:
                 text += f"{who.say('，级别', ', level')} {who.word(_level(str(level)))}"
         elif link.source == "store":
-            text = " ".join(_coded(link.detail, who))
+            text = " ".join(_coded(link.detail, who, minor_units))
         elif link.source == "request":
             text = (
                 who.word(word("request", str(link.detail["kind"])))
@@ -150,15 +150,15 @@ def _level(level: str) -> Any:
     return words(f"level_{level}")
 
 
-def _coded(detail: Mapping[str, Any], who: Staff) -> list[str]:
-    """Codes of a department's record in words; amounts in yuan."""
+def _coded(detail: Mapping[str, Any], who: Staff, minor_units: int) -> list[str]:
+    """Codes of a department's record in words; the store keeps amounts in the currency's smallest units."""
     found = []
     for key, value in detail.items():
         group = vocabularies().get(_STORE_WORDS.get(key, ""), {})
         if str(value) in group:
             found.append(who.word(group[str(value)]))
         elif key == "amount" and isinstance(value, int | float):
-            found.append(f"{value / 100:,.0f} {who.say('元', 'yuan')}")
+            found.append(f"{value / minor_units:,.0f} {who.say('元', 'yuan')}")
         elif key in ("period", "policy_clause"):
             found.append(str(value))
     return found

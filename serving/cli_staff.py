@@ -1,0 +1,129 @@
+"""Commands about casework and its people: schema, audit log, cases and accounts; `serving/cli.py` lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving.console import Console, command
+from serving.options import Area, AsOf, DryRun, TaskName, Week
+
+accounts_app = typer.Typer(help="网页账号 · accounts of the pages", no_args_is_help=True)
+migrate_app = typer.Typer(help="个案库的表结构 · schema of the case database", no_args_is_help=True)
+audit_app = typer.Typer(help="审计日志 · the audit log", no_args_is_help=True)
+cases_app = typer.Typer(help="个案 · cases", no_args_is_help=True)
+
+
+@command(accounts_app, "create")
+def accounts_create(
+    console: Console,
+    account: Annotated[str, typer.Argument(help="账号名 name of the account")],
+    area: Area,
+    role: Annotated[
+        str, typer.Option("--role", help="village、town、county、supervisor、department、analyst、auditor、admin")
+    ],
+    name: Annotated[str, typer.Option("--name", help="页面上显示的称呼 shown on pages")] = "",
+    department: Annotated[str, typer.Option("--department", help="部门账号所属部门 whose desk it is")] = "",
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")
+    ] = False,
+) -> None:
+    """建立网页账号；密码由标准输入读入或自动生成。 Make an account; its password is read or made, never an argument."""
+    from serving.commands import accounts
+
+    accounts.create(console, account, area=area, role=role, name=name, department=department, stdin=stdin)
+
+
+@command(accounts_app, "list")
+def accounts_list(console: Console) -> None:
+    """列出网页账号。 List accounts of the pages."""
+    from serving.commands import accounts
+
+    accounts.list_(console)
+
+
+@command(accounts_app, "disable")
+def accounts_disable(console: Console, account: Annotated[str, typer.Argument(help="账号名 account")]) -> None:
+    """停用账号并退出其登录。 Disable an account; whoever is signed in by it is out."""
+    from serving.commands import accounts
+
+    accounts.disable(console, account)
+
+
+Revision = Annotated[str | None, typer.Option("--to", help="版本 revision")]
+
+
+@command(migrate_app, "up")
+def migrate_up(console: Console, to: Revision = None, dry_run: DryRun = False) -> None:
+    """把个案库的表结构升级到程序所需的版本。 Bring the case database's schema up."""
+    from serving.commands import casework
+
+    casework.migrate(console, "up", to=to, dry_run=dry_run)
+
+
+@command(migrate_app, "down")
+def migrate_down(console: Console, to: Revision = None, dry_run: DryRun = False) -> None:
+    """退回旧的表结构；会删除数据，须加 --yes。 Take the schema down; data go with it, so it wants --yes."""
+    from serving.commands import casework
+
+    casework.migrate(console, "down", to=to, dry_run=dry_run)
+
+
+@command(migrate_app, "status")
+def migrate_status(console: Console) -> None:
+    """表结构现在的版本和待升级的步骤。 Where the schema is, and the steps ahead."""
+    from serving.commands import casework
+
+    casework.migrate(console, "status", to=None, dry_run=False)
+
+
+@command(audit_app, "verify")
+def audit_verify(
+    console: Console,
+    sign: Annotated[bool, typer.Option("--sign", help="完整时签署已过去的各天 sign the days before today")] = False,
+) -> None:
+    """核验审计日志：改动、删除、换序、截断都能发现。 Verify the audit log: changes, removals, order, cuts."""
+    from serving.commands import casework
+
+    casework.audit_verify(console, sign=sign)
+
+
+@command(audit_app, "export")
+def audit_export(
+    console: Console,
+    out: Annotated[Path, typer.Option("--out", help="ZIP")],
+    first: Annotated[str | None, typer.Option("--from", help="首日 first day, YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="末日 last day, YYYY-MM-DD")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """导出审计记录、签名和公钥；导出本身也记入日志。 Export lines, signed days and the public key; logged."""
+    from serving.commands import casework
+
+    casework.audit_export(console, out, first=first, last=last, dry_run=dry_run)
+
+
+@command(cases_app, "open")
+def cases_open(
+    console: Console, as_of: AsOf = None, week: Week = None, task: TaskName = None, dry_run: DryRun = False
+) -> None:
+    """把一期已发布的清单生成个案，每期一次。 Make a published list into cases, once."""
+    from serving.commands import casework
+
+    casework.cases_open(console, as_of=as_of, week=week, task=task, dry_run=dry_run)
+
+
+@command(cases_app, "remind")
+def cases_remind(
+    console: Console,
+    task: TaskName = None,
+    deliver: Annotated[
+        bool, typer.Option("--deliver/--no-deliver", help="走访结论入库 findings go to the store")
+    ] = True,
+    dry_run: DryRun = False,
+) -> None:
+    """每天运行：提醒、超期、催办，走访结论入库，事件外送。 The daily round: reminders, findings, events."""
+    from serving.commands import casework
+
+    casework.cases_remind(console, task=task, deliver=deliver, dry_run=dry_run)
