@@ -26,6 +26,9 @@ def accounts_create(
     ],
     name: Annotated[str, typer.Option("--name", help="页面上显示的称呼 shown on pages")] = "",
     department: Annotated[str, typer.Option("--department", help="部门账号所属部门 whose desk it is")] = "",
+    capacity: Annotated[
+        int | None, typer.Option("--capacity", min=0, help="最多同时承担的走访户数 open visits that it can be given")
+    ] = None,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="从标准输入读密码 read the password from standard input")
     ] = False,
@@ -33,7 +36,9 @@ def accounts_create(
     """建立网页账号；密码由标准输入读入或自动生成。 Make an account; its password is read or made, never an argument."""
     from serving.commands import accounts
 
-    accounts.create(console, account, area=area, role=role, name=name, department=department, stdin=stdin)
+    accounts.create(
+        console, account, area=area, role=role, name=name, department=department, capacity=capacity, stdin=stdin
+    )
 
 
 @command(accounts_app, "list")

@@ -9,18 +9,30 @@ from serving.console import Console
 from serving.web import accounts
 
 
-def create(console: Console, account: str, *, area: str, role: str, name: str, department: str, stdin: bool) -> None:
-    """Make an account; a password that is made here is shown once."""
+def create(
+    console: Console, account: str, *, area: str, role: str, name: str, department: str, capacity: int | None, stdin: bool
+) -> None:  # fmt: skip
+    """Make an account; a password that is made here is shown once. A village's account visits, as the project says."""
     given = sys.stdin.readline().rstrip("\r\n") if stdin else ""
     desk = open_desk(console.project, console.settings)
+    if capacity is None and role == "village":
+        capacity = console.project.capacity.default
     made, password = accounts.create(
-        desk, account, name=name or account, role=role, area=area, department=department, password=given
-    )
+        desk, account, name=name or account, role=role, area=area, department=department, password=given,
+        capacity=capacity,
+    )  # fmt: skip
     console.say(f"账号 {made.account} 已建立。", f"The account {made.account} is made.")
     shown = None if given else password
     if shown:
         console.say(f"密码（只显示这一次）：{shown}", f"its password (shown this once): {shown}")
-    console.finish(account=made.account, role=made.role, area=made.area, department=made.department, password=shown)
+    console.finish(
+        account=made.account,
+        role=made.role,
+        area=made.area,
+        department=made.department,
+        capacity=capacity,
+        password=shown,
+    )
 
 
 def list_(console: Console) -> None:

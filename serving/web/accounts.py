@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from features.errors import UsageError
 from serving.access.roles import ROLES
+from serving.casework.actions import WHO
 from serving.casework.actor import Actor, clock
 from serving.casework.desk import Desk
-from serving.casework.tables import AccountRow, AttemptRow, SessionRow
+from serving.casework.tables import AccountRow, AttemptRow, SessionRow, WorkerRow
 
 MOST_FAILURES = 5
 LOCKED_FOR = timedelta(minutes=15)
@@ -49,9 +50,10 @@ class Refused:
 
 
 def create(
-    desk: Desk, account: str, *, name: str, role: str, area: str, department: str = "", password: str = ""
-) -> tuple[Account, str]:
-    """A new account and its password; one is made where none is given.
+    desk: Desk, account: str, *, name: str, role: str, area: str, department: str = "", password: str = "",
+    capacity: int | None = None,
+) -> tuple[Account, str]:  # fmt: skip
+    """A new account and its password; one is made where none is given. With a capacity, it can be given visits.
 
     Raises:
         UsageError: the name, the role, the department or the area cannot be, the account exists, or the password is
@@ -63,6 +65,8 @@ def create(
         raise UsageError("account_unfit", account=account)
     if area not in desk.tree:
         raise UsageError("area_unknown", area=area, suggestion="—")
+    if capacity is not None and (role not in WHO["visit"] or capacity < 0):
+        raise UsageError("worker_unfit")
     password = password or secrets.token_urlsafe(12)
     if len(password) < SHORTEST:
         raise UsageError("password_short", least=SHORTEST)
@@ -75,6 +79,11 @@ def create(
             raise UsageError("account_known", account=account)
         session.add(row)
         told.append(("account", account, {"made": True, "role": role, "area": area}))
+        if capacity is not None:
+            session.merge(
+                WorkerRow(account=account, role=role, area_code=area, capacity=capacity, active=True, version=1)
+            )
+            told.append(("worker", account, {"capacity": capacity, "active": True, "away": None}))
     return _account(row), password
 
 
@@ -85,7 +94,7 @@ def accounts(desk: Desk) -> list[Account]:
 
 
 def disable(desk: Desk, account: str) -> Account:
-    """Let nobody sign in by an account any more; whoever is signed in by it is out.
+    """Let nobody sign in by an account any more, nor be given visits; whoever is signed in by it is out.
 
     Raises:
         UsageError: there is no such account.
@@ -95,6 +104,9 @@ def disable(desk: Desk, account: str) -> Account:
         if row is None:
             raise UsageError("account_unknown", account=account)
         row.active = False
+        if (worker := session.get(WorkerRow, account)) is not None and worker.active:
+            worker.active, worker.version = False, worker.version + 1
+            told.append(("worker", account, {"capacity": worker.capacity, "active": False, "away": None}))
         session.execute(delete(SessionRow).where(SessionRow.account == account))
         told.append(("account", account, {"disabled": True}))
         return _account(row)

@@ -8,6 +8,7 @@ import pytest
 
 from features.errors import UsageError
 from serving.casework.keeping import lines
+from serving.casework.staffing import workers
 from serving.web import accounts
 from serving.web.application import POLICY
 from serving.web.office import Office
@@ -141,6 +142,22 @@ def test_a_disabled_account_is_out_at_once(office: Office) -> None:
     accounts.disable(office.desk, "c1")
     assert made.get("/help/how-scores-work").status_code == 303
     assert browser(office).post("/login", "/login", account="c1", password=PASSWORD).status_code == 422
+
+
+def test_an_account_with_a_capacity_can_be_given_visits_until_it_is_disabled(office: Office) -> None:
+    desk = office.desk
+    area = accounts.accounts(desk)[0].area
+
+    def visiting() -> list[str]:
+        with desk.database.reading() as session:
+            return [one.account for one in workers(desk, session, desk.rules.day(desk.now()), area)]
+
+    accounts.create(desk, "v9", name="x", role="village", area=area, capacity=4)
+    assert "v9" in visiting()
+    accounts.disable(desk, "v9")
+    assert "v9" not in visiting()
+    with pytest.raises(UsageError):
+        accounts.create(desk, "d9", name="x", role="auditor", area=area, capacity=4)
 
 
 def test_accounts_that_cannot_be_are_refused(office: Office) -> None:
