@@ -149,15 +149,21 @@ def _numeric(kind: Any) -> bool:
     return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind)
 
 
+SAME_RECORD: Mapping[str, str] = {"pension_insured": "contribution_base"}
+"""Kinds of readings that one and the same record brings: they speak together."""
+
+
 def topic_of(definition: Expression, family: str) -> str:
     """What an indicator speaks of: the tables and kinds it reads, else its family.
 
     >>> topic_of(Series("income", "income", "amount", (("source", ("total",)),)), "income")
     'income:total'
+    >>> topic_of(Series("paid", "reading", "value", (("kind", ("pension_insured",)),)), "income")
+    'reading:contribution_base'
     """
     for node in walk(definition):
         if isinstance(node, Series) or hasattr(node, "table"):
             where = dict(getattr(node, "where", ()))
             words = [str(word) for key in ("kind", "source", "category", "detail") for word in where.get(key, ())]
-            return ":".join([str(node.table), *words])
+            return ":".join([str(node.table), *(SAME_RECORD.get(word, word) for word in words)])
     return f"family:{family}"

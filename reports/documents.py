@@ -211,6 +211,16 @@ class PeerLine:
 
 
 @dataclass(frozen=True)
+class LoweringLine:
+    """What would lower the number: an indicator now and then, and the households per 100 then."""
+
+    name: Words
+    before: Words
+    after: Words
+    per_100: int
+
+
+@dataclass(frozen=True)
 class TrendPoint:
     """The household's number on an earlier list day."""
 
@@ -242,6 +252,7 @@ class Explanation:
     reasons: tuple[ReasonLine, ...] = ()
     explained: float | None = None
     relief: tuple[ReasonLine, ...] = ()
+    lowering: tuple[LoweringLine, ...] = ()
     peers: tuple[PeerLine, ...] = ()
     peer_group: Words | None = None
     peer_count: int = 0

@@ -179,6 +179,7 @@ def to_plain(explanation: Explanation) -> dict[str, Any]:
         "listed": x.listed,
         "change": x.change or None,
         "change_per_100": x.change_per_100,
+        "trend": [[str(point.day), point.probability, point.level] for point in x.trend],
         "triggers": [_both(name) for name in x.triggers],
         "changes": [
             {
@@ -188,8 +189,16 @@ def to_plain(explanation: Explanation) -> dict[str, Any]:
             for c in x.changes
         ],
         "reasons": [_reason(reason) for reason in x.reasons],
+        "gist": {language: gist(x, language) for language in ("zh", "en")},
         "explained": x.explained,
         "relief": [_reason(reason) for reason in x.relief],
+        "lowering": [
+            {
+                "name": _both(one.name), "before": _both(one.before), "after": _both(one.after),
+                "per_100": one.per_100,
+            }
+            for one in x.lowering
+        ],
         "gaps": [
             {
                 "feed": feed.feed, "name": _both(feed.name), "department": _both(feed.department),
@@ -198,6 +207,8 @@ def to_plain(explanation: Explanation) -> dict[str, Any]:
             for feed in heading.troubled
         ],
         "peers": [_peer(peer) for peer in x.peers],
+        "peer_group": None if x.peer_group is None else _both(x.peer_group),
+        "peer_count": x.peer_count,
         "disclaimer": {"zh": say("disclaimer", "zh"), "en": say("disclaimer", "en")},
     }  # fmt: skip
 
@@ -234,7 +245,8 @@ def _record(record: Record) -> dict[str, Any]:
 
 def _peer(peer: PeerLine) -> dict[str, Any]:
     numbers = {"value": peer.value, "low": peer.low, "median": peer.median, "high": peer.high}
-    return {"name": _both(peer.name), **numbers, "share_below": peer.share_below, "place": _both(peer.place)}
+    shown = {"shown": _both(peer.shown), "shown_median": _both(peer.shown_median)}
+    return {"name": _both(peer.name), **numbers, **shown, "share_below": peer.share_below, "place": _both(peer.place)}
 
 
 # --- HTML ----------------------------------------------------------------------------------------------------------

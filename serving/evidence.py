@@ -14,7 +14,7 @@ import pandas as pd
 from features.calendar import period_end, period_index
 from features.cells import record_date
 from features.engines.duckdb import Engine
-from features.feeds.contracts import TABLES
+from features.feeds.contracts import TABLES, vocabularies
 from features.panel import PanelFolder
 from features.project import Project
 from features.store import Store
@@ -52,6 +52,20 @@ class History:
             known = household in frame.index and indicator in frame.columns
             value = float(frame[indicator].to_numpy()[frame.index.get_loc(household)]) if known else math.nan
             found.append(None if math.isnan(value) else value)
+        return found
+
+    def usuals(self, households: Sequence[str], indicators: Sequence[str]) -> dict[str, np.ndarray]:
+        """`usual` of many at once: by indicator, shape (households,); NaN with fewer than two earlier values."""
+        frames = [frame.reindex(list(households)) for frame in self.frames.values()]
+        found = {}
+        for name in indicators:
+            columns = [frame[name].to_numpy(dtype=np.float64) for frame in frames if name in frame.columns]
+            if len(columns) < 2:
+                continue
+            values = np.stack(columns)
+            few = (~np.isnan(values)).sum(axis=0) < 2
+            values[:, few] = 0.0  # a median of nothing warns
+            found[name] = np.where(few, np.nan, np.nanmedian(values, axis=0))
         return found
 
     def usual(self, household: str, indicator: str) -> float | None:
@@ -130,7 +144,7 @@ def records(
     for topic, households in sorted(wanted.items()):
         table, *where = topic.split(":")
         if table in TABLES and households:
-            for household, row in _newest(_facts(store, engine, day, table), engine, day, where, households).items():
+            for household, row in _newest(facts(store, engine, day, table), engine, day, where, households).items():
                 found[(topic, household)] = row
     ids = sorted({row["row_id"] for row in found.values()})
     rows = {source.row_id: source for source in store.source_rows(ids)}
@@ -143,7 +157,7 @@ def records(
     return found
 
 
-def _facts(store: Store, engine: Engine, day: date, table: str) -> list[Any]:
+def facts(store: Store, engine: Engine, day: date, table: str) -> list[Any]:
     """Facts that name a household, and facts of persons under the household whose member each was known to be."""
     seen = store.as_known_on(day, table, engine)
     found = [seen.filter((seen.known_from <= day) & (seen.known_to > day))] if "household_id" in seen.columns else []
@@ -170,8 +184,7 @@ def _newest(
         words = [name for name in ("kind", "source", "category", "detail") if name in seen.columns]
         wanted = seen.filter(seen.household_id.isin(sorted(households)))
         frame = engine.frame(wanted.select("household_id", "row_id", "known_from", *dated, *words))
-        for word in where:
-            frame = frame[(frame[words] == word).any(axis=1)] if words else frame
+        frame = frame[_fits(frame, words, where)]
         if frame.empty:
             continue
         frame["date"] = pd.to_datetime(frame["known_from"])
@@ -186,3 +199,22 @@ def _newest(
         str(row["household_id"]): {"row_id": int(row["row_id"]), "date": row["date"].date()}
         for row in whole.groupby("household_id").tail(1).to_dict("records")
     }
+
+
+def _fits(frame: pd.DataFrame, columns: Sequence[str], where: Sequence[str]) -> pd.Series:
+    """Rows that the words of a topic fit: words of one vocabulary are alternatives, vocabularies hold together.
+
+    >>> rows = pd.DataFrame({"kind": ["disaster_loss", "disaster_loss", "death"], "detail": ["crop", "house", "crop"]})
+    >>> _fits(rows, ["kind", "detail"], ["disaster_loss", "crop", "stock"]).tolist()
+    [True, False, False]
+    """
+    fits = pd.Series(True, index=frame.index)
+    left = [word for word in where if columns]
+    for column in columns:
+        known = [group for key, group in vocabularies().items() if key.rsplit(".", 1)[-1] == column]
+        own = [word for word in left if any(word in group for group in known)]
+        own = own or (left if column == "detail" else [])
+        left = [word for word in left if word not in own]
+        if own:
+            fits &= frame[column].isin(own)
+    return fits if not left else fits & False

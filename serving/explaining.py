@@ -25,17 +25,22 @@ from reports.documents import (
     ChangeLine,
     Explanation,
     Heading,
+    LoweringLine,
     PeerLine,
     ReasonLine,
     Record,
     TrendPoint,
     words,
 )
+from reports.household import per_100
 from serving.evidence import History, Peers, records
 from serving.listing import Entry
+from serving.lowering import Lowering, lowerings
 
 MOST_CHANGES = 5
 MOST_PEERS = 4
+LEAST_CHANGE = 0.15
+"""Share of the larger value below which a difference is told as no change."""
 NEAR = (0.35, 0.65)
 """Shares of lower peers between which a household is like most of them."""
 
@@ -82,8 +87,11 @@ def explanations(
     sources = records(store, engine, scored.heading.as_of, _topics(found))
     peers = peers or Peers(scored.frame, scored.frame["area"])
     ranks = scored.scores["probability"].rank(ascending=False, method="min")
+    changeable = [entry.id for entry in bundle.schema.entries if entry.changeable]
+    usual = scored.history.usuals(list(found), changeable)
+    scenarios = lowerings(bundle, matrix, chosen["probability"].to_numpy(dtype=np.float64), usual)
     made = {}
-    for row, rank in zip(chosen.to_dict("records"), ranks.loc[chosen.index], strict=True):
+    for row, rank, lowering in zip(chosen.to_dict("records"), ranks.loc[chosen.index], scenarios, strict=True):
         household = str(row["household_id"])
         made[household] = _one(
             scored,
@@ -92,6 +100,7 @@ def explanations(
             found=found[household],
             say=Speaker(scored, household, str(row["area"]), sources, peers),
             entry=(entries or {}).get(household),
+            lowering=lowering,
         )
     return made
 
@@ -105,8 +114,9 @@ def _topics(found: Mapping[str, Found]) -> dict[str, set[str]]:
 
 
 def _one(
-    scored: Scored, row: Mapping[Any, Any], *, rank: int | None, found: Found, say: Speaker, entry: Entry | None
-) -> Explanation:
+    scored: Scored, row: Mapping[Any, Any], *, rank: int | None, found: Found, say: Speaker, entry: Entry | None,
+    lowering: Sequence[Lowering],
+) -> Explanation:  # fmt: skip
     household, area = str(row["household_id"]), str(row["area"])
     sufficient = bool(pd.notna(row["probability"]))
     trend = _trend(scored, household, row if sufficient else None)
@@ -130,6 +140,7 @@ def _one(
         reasons=tuple(say.reason(reason, found) for reason in found.reasons) if sufficient else (),
         explained=found.explained,
         relief=tuple(say.reason(reason, found) for reason in found.relief) if sufficient else (),
+        lowering=tuple(say.lowering(one) for one in lowering),
         peers=say.peers_of(found),
         peer_group=words("peer_group", area=scored.tree.name(area)),
         peer_count=say.peers.count(area),
@@ -244,7 +255,7 @@ class Speaker:
                 entry = self.entries[member]
                 before = self.scored.history.at(self.household, member, self.scored.last_list)
                 now = float(self.values[member])
-                if before is None or np.isnan(now) or entry.family == "context":
+                if before is None or np.isnan(now) or entry.family == "context" or _alike(before, now):
                     continue
                 shown, then = self.value(entry, now), self.value(entry, before)
                 if shown == then or any(line.name.zh == entry.names["zh"] for line in lines):
@@ -258,6 +269,12 @@ class Speaker:
                 )  # fmt: skip
                 break
         return tuple(lines[:MOST_CHANGES])
+
+    def lowering(self, one: Lowering) -> LoweringLine:
+        """A scenario in words."""
+        entry = self.entries[one.indicator]
+        name = Words(zh=entry.names["zh"], en=entry.names["en"])
+        return LoweringLine(name, self.value(entry, one.now), self.value(entry, one.then), per_100(one.probability))
 
     def peers_of(self, found: Found) -> tuple[PeerLine, ...]:
         """The household among its peers, for the indicators of its reasons."""
@@ -276,6 +293,15 @@ class Speaker:
                 )
             )  # fmt: skip
         return tuple(lines[:MOST_PEERS])
+
+
+def _alike(before: float, now: float) -> bool:
+    """Whether nobody would call it a change.
+
+    >>> _alike(0.82, 0.81), _alike(9, 10), _alike(0, 1), _alike(3020, 9110)
+    (True, True, False, False)
+    """
+    return abs(now - before) < LEAST_CHANGE * max(abs(now), abs(before))
 
 
 def _place(below: float) -> Words:

@@ -4,6 +4,7 @@ run.json        what the run is a function of, what came out, SHA-256 of each fi
 scores.parquet  the whole cohort: margin, probability, range, level, rank
 list.json       the list for machines; list.csv and list.xlsx for those who plan visits
 visits.xlsx     the same households for those who visit: no level, nothing that tells how a row came on the list
+explained.parquet  each listed household in words, by household: what changed, peers, scenarios, departments' records
 sealed.json     which rows were drawn at random, probabilities of selection, open episodes; only its owner reads it
 PUBLISHED       there once the list is out; only published runs are followed by the next
 """
@@ -24,6 +25,7 @@ from features.staging import write_atomically
 from serving.listing import Entry, Episode, Left, Selection
 
 RECEIPT, SEALED, SCORES, MARK = "run.json", "sealed.json", "scores.parquet", "PUBLISHED"
+EXPLAINED = "explained.parquet"
 LISTS = ("list.json", "list.csv", "list.xlsx", "visits.xlsx")
 
 

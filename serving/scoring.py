@@ -28,6 +28,7 @@ from models.levels import INSUFFICIENT
 from models.registry import Registry, Version
 from reports.documents import Explanation
 from serving.cohort import feed_lines, heading_of, score_day, with_history
+from serving.courses import courses
 from serving.earlier import earlier
 from serving.explaining import Scored, explanations
 from serving.listing import Selection, select
@@ -114,9 +115,10 @@ def run(
     )
     sign = open_pseudonymiser(settings, Home(settings.home)).sign
     made = weekly_list_of(project, scored, selection, told, sign)
+    records = courses(store, engine, as_of, told)
     described = _described(scored, known, selection, before, folder=folder)
     with staged_folder(folder) as staged:
-        write_run(staged, scored, selection, made, told, described, options, before)
+        write_run(staged, scored, selection, made, told, described, options, before, records)
     report("score", 3, 3)
     return finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=False)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from features.settings import ProjectHome
-from serving.runs import RunFolder, runs_of
+from serving.runs import EXPLAINED, RunFolder, runs_of
 
 LOOK_SECONDS = 1.0
 
@@ -24,6 +27,7 @@ class Week:
 
     run: RunFolder
     receipt: Mapping[str, Any]
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -46,6 +50,32 @@ class Week:
         names = np.array(frame["household_id"].tolist(), dtype="S24")
         columns = ("area_code", "level", "probability", "low", "high")
         return names, {name: frame[name].to_numpy() for name in columns}
+
+    @cached_property
+    def _explained(self) -> tuple[pq.ParquetFile, list[str]] | None:
+        path = self.run.path / EXPLAINED
+        if not path.is_file():
+            return None
+        file = pq.ParquetFile(path)
+        groups = (file.metadata.row_group(at).column(0).statistics.min for at in range(file.num_row_groups))
+        return file, list(groups)
+
+    def explained(self, household: str) -> dict[str, Any] | None:
+        """A listed household in words, as the run left it; None where it was not listed or the run is an older one."""
+        if self._explained is None:
+            return None
+        file, firsts = self._explained
+        at = bisect_right(firsts, household) - 1
+        if at < 0:
+            return None
+        with self._reading:
+            rows = file.read_row_group(at)
+        names = rows.column("household_id").to_pylist()
+        place = bisect_left(names, household)
+        if place == len(names) or names[place] != household:
+            return None
+        found: dict[str, Any] = json.loads(rows.column("body")[place].as_py())
+        return found
 
     def score(self, household: str) -> dict[str, Any] | None:
         """A household of the cohort: area, level, probability and range; the number is None where there is none."""
@@ -88,6 +118,10 @@ class Weeks:
         whole = [week for week in weeks if week.receipt.get("area") is None]
         found = whole or weeks
         return found[-1] if found else None
+
+    def of_run(self, run_id: str) -> Week | None:
+        """The published run of this id."""
+        return next((self._read(run) for run in self.published() if run.run_id == run_id), None)
 
     def newest_first(self) -> list[Week]:
         """One run a day, newest first."""

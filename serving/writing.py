@@ -8,16 +8,23 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from features.project import ListRules, Project
 from features.strict import Words
 from models.bundle import canonical
 from reports import household, weekly_list
 from reports.documents import AreaLine, Explanation, ListRow, WeeklyList, words
+from serving.aid import possible, read_aid
+from serving.courses import Entry as Record
 from serving.explaining import Scored
 from serving.listing import Entry, Selection, generator
-from serving.runs import RECEIPT, SCORES, SEALED, Options, Run, RunFolder, seal
+from serving.runs import EXPLAINED, RECEIPT, SCORES, SEALED, Options, Run, RunFolder, seal
 
 SHOWN_SENTENCES = 2
+EXPLAINED_GROUP = 32
+"""Households that are read together where one is asked for."""
 DEFAULT_DAYS: Mapping[str, int] = {"red": 3, "orange": 5, "yellow": 20}
 """Days to visit by level where the project names none (domain proposal for red, orange and yellow)."""
 
@@ -124,6 +131,7 @@ def write_run(
     described: Run,
     options: Options,
     before: RunFolder | None,
+    told_courses: Mapping[str, Sequence[Record]],
 ) -> None:
     """Every file of a run, into the folder that is being prepared."""
     scores = scored.scores.sort_values("household_id").reset_index(drop=True)
@@ -135,6 +143,7 @@ def write_run(
     (staged / "list.csv").write_bytes(weekly_list.to_csv(made))
     weekly_list.write_xlsx(made, staged / "list.xlsx")
     weekly_list.write_xlsx(made, staged / "visits.xlsx", blind=True)
+    _write_explained(staged / EXPLAINED, scored, told, told_courses)
     sealed = {"run_id": described.run_id, **seal(selection), "suggestions": list(selection.suggestions)}
     (staged / SEALED).touch(mode=0o600)
     (staged / SEALED).write_bytes(canonical(sealed))
@@ -159,6 +168,28 @@ def write_run(
     }
     receipt.pop("mlflow_run")
     (staged / RECEIPT).write_bytes(canonical(receipt))
+
+
+def _write_explained(
+    path: Path, scored: Scored, told: Mapping[str, Explanation], records: Mapping[str, Sequence[Record]]
+) -> None:
+    """What a page says of each listed household, in small groups of rows so that one is read without the others."""
+    table, names = read_aid(), {entry.id: entry.names for entry in scored.bundle.schema.entries}
+    chosen = sorted(told)
+    signs = [name for name in names if name in scored.frame.columns]
+    values = dict(zip(chosen, scored.frame.loc[chosen, signs].to_dict("records"), strict=True)) if chosen else {}
+    bodies = []
+    for identifier in chosen:
+        body = household.to_plain(told[identifier])
+        body["bands"] = dict(told[identifier].bands)
+        body["aid"] = [
+            {"need": one.need, "basis": [names[indicator] for indicator in one.basis]}
+            for one in possible(table, {str(name): float(value) for name, value in values[identifier].items()})
+        ]
+        body["records"] = [record.plain() for record in records.get(identifier, ())]
+        bodies.append(canonical(body).decode())
+    columns = {"household_id": pa.array(chosen, pa.string()), "body": pa.array(bodies, pa.string())}
+    pq.write_table(pa.table(columns), path, row_group_size=EXPLAINED_GROUP, compression="zstd")
 
 
 def _machine_row(explanation: Explanation) -> dict[str, Any]:

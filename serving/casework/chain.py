@@ -6,29 +6,19 @@ the events of the household's cases. Entries hold codes, days and amounts; no na
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import pandas as pd
 from sqlalchemy import select
 
-from features.engines.duckdb import Engine
 from features.errors import UsageError
-from features.store import Store
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.desk import Desk, history
 from serving.casework.tables import RequestRow, SignalRow
-
-_DAYS: Mapping[str, str] = {"event": "event_date", "category": "valid_from", "assistance": "action_date"}
-_SHOWN: Mapping[str, tuple[str, ...]] = {
-    "event": ("kind", "detail", "amount"),
-    "category": ("category", "valid_to"),
-    "assistance": ("programme", "action", "amount", "period", "policy_clause"),
-}
-"""Tables of the store that tell something of a household's course, and what of them is shown."""
+from serving.courses import Entry
 
 
 @dataclass(frozen=True)
@@ -46,17 +36,14 @@ class Link:
         return self.at.date() if isinstance(self.at, datetime) else self.at
 
 
-def chain(
-    desk: Desk, by: Actor, household_id: str, *, store: Store | None = None, engine: Engine | None = None
-) -> tuple[Link, ...]:
+def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Entry] = ()) -> tuple[Link, ...]:
     """Everything that is known of a household's way, oldest first; the look is written down.
 
     Args:
         desk: the service layer.
         by: who looks; who visits before a score is seen gets no word of levels until the record is handed in.
         household_id: whose chain.
-        store: departments' records; without one, only what people did.
-        engine: reads the store.
+        records: departments' records of the household (`serving.courses`); without them, only what people did.
 
     Raises:
         UsageError: the household has no case.
@@ -78,8 +65,7 @@ def chain(
     found = [Link(event.at, "case", event.kind, event.detail) for event in events]
     found += [Link(row.as_of, "list", "listed", _told(row.body, score=score)) for row in signals]
     found += [link for body in asked if (link := _request(body)) is not None]
-    if store is not None and engine is not None:
-        found += _records(store, engine, household_id, desk.rules.day(desk.now()))
+    found += [Link(one.day, "store", one.table, one.detail) for one in records]
     zone = desk.rules.zone
     return tuple(sorted(found, key=lambda one: (_local(one, zone), one.source != "store", one.source != "list")))
 
@@ -105,22 +91,3 @@ def _request(body: Mapping[str, Any]) -> Link | None:
     return Link(
         datetime.fromisoformat(str(at)), "request", kind, {key: body[key] for key in ("kind", "state", "about")}
     )
-
-
-def _records(store: Store, engine: Engine, household_id: str, day: date) -> Iterator[Link]:
-    """Departments' records of the household, as known on the day."""
-    for name, dated in _DAYS.items():
-        table = store.as_known_on(day, name, engine)
-        if "household_id" not in table.columns:
-            continue
-        rows = table.filter((table.known_from <= day) & (table.known_to > day) & (table.household_id == household_id))
-        for row in engine.frame(rows).to_dict("records"):
-            if pd.notna(row.get(dated)):
-                detail = {key: _plain(row.get(key)) for key in _SHOWN[name] if pd.notna(row.get(key))}
-                yield Link(pd.Timestamp(row[dated]).date(), "store", name, detail)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return str(value)[:10]
-    return value.item() if hasattr(value, "item") else value

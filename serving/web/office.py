@@ -1,26 +1,25 @@
-"""What pages have at hand: the desk, published weeks, who is signed in, and explanations where they can be made."""
+"""What pages have at hand: the desk, published weeks, sessions, and what runs and the store say of households."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from typing import Any
 
 from features.divisions import AreaTree
 from features.project import Project
 from features.settings import Settings
-from reports.documents import Explanation
 from serving.api.surroundings import Surroundings
 from serving.casework.actor import Actor
-from serving.casework.chain import Link, chain
 from serving.casework.desk import Desk, open_desk
+from serving.recorded import SourceRecord, recorded
 from serving.web.accounts import Account, actor_of
 from serving.web.sessions import Sessions
 from serving.weeks import Weeks
 
-Explain = Callable[[str, date], Explanation | None]
-Chained = Callable[[Actor, str], tuple[Link, ...]]
+Told = Callable[[str, str], Mapping[str, Any] | None]
+Recorded = Callable[[str, str], Sequence[SourceRecord]]
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,15 @@ class Office:
     """One of each in a process.
 
     Attributes:
-        explain: a household as known on a list's day, in words; None where it cannot be told now.
-        chained: a household's chain, with departments' records where there is a store.
+        told: a household in words as a run left it, by household and run; None where it cannot be told.
+        recorded: what a feed says of a household, as known today, newest first; reads the store.
     """
 
     desk: Desk
     weeks: Weeks
     settings: Settings
-    explain: Explain
-    chained: Chained
+    told: Told
+    recorded: Recorded
     sessions: Sessions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,25 +63,17 @@ def open_office(opened: Surroundings) -> Office:
     """The office of a service process."""
     from features.engines.duckdb import engine
     from features.settings import Home
-    from serving.explaining import explanations
 
     desk = open_desk(opened.project, opened.settings)
     home = Home(opened.settings.home)
     reading = threading.Lock()  # each reading may use the engine's whole memory
 
-    def told(household: str, day: date) -> Explanation | None:
-        served = opened.current.now
-        if served is None:
-            return None
-        known = opened.days.load(day, served)
-        if known is None or household not in known.places or known.cohort[known.places[household]] < 0:
-            return None
-        with reading, engine(opened.settings, home) as duck:
-            made = explanations(known.scored, [household], opened.days.store, duck, peers=known.peers)
-        return made.get(household)
+    def told(household: str, run_id: str) -> Mapping[str, Any] | None:
+        week = opened.weeks.of_run(run_id)
+        return None if week is None else week.explained(household)
 
-    def chained(by: Actor, household: str) -> tuple[Link, ...]:
+    def read(household: str, feed: str) -> Sequence[SourceRecord]:
         with reading, engine(opened.settings, home) as duck:
-            return chain(desk, by, household, store=opened.days.store, engine=duck)
+            return recorded(opened.project, opened.days.store, duck, desk.rules.day(desk.now()), household, feed)
 
-    return Office(desk, opened.weeks, opened.settings, told, chained)
+    return Office(desk, opened.weeks, opened.settings, told, read)

@@ -10,7 +10,6 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from features.settings import Home, Settings
-from serving.casework.chain import chain
 from serving.casework.database import Database
 from serving.web import accounts
 from serving.web.application import web_application
@@ -18,6 +17,7 @@ from serving.web.office import Office
 from serving.weeks import Weeks
 from tests.casework.desks import Clock, make_desk
 from tests.casework.made import COUNTY_AREA, PROVINCE, TOWN_AREA, VILLAGE_AREA
+from tests.web.shown import explained
 
 PASSWORD = "correct horse 9"
 PEOPLE = {
@@ -38,14 +38,11 @@ NAMES = {
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 
-def make_office(database: Database, folder: Path, clock: Clock | None = None, explain: Any = None) -> Office:
+def make_office(database: Database, folder: Path, clock: Clock | None = None) -> Office:
     desk = make_desk(database, folder, clock)
     settings = Settings(home=folder / "home", contact="12345")
     weeks = Weeks(Home(settings.home).project(desk.project.name), desk.project.task()[0])
-    office = Office(
-        desk, weeks, settings, explain or (lambda household, day: None),
-        lambda by, household: chain(desk, by, household),
-    )  # fmt: skip
+    office = Office(desk, weeks, settings, explained, lambda household, feed: [])
     for account, (role, area, department) in PEOPLE.items():
         accounts.create(
             desk, account, name=NAMES[account], role=role, area=area, department=department, password=PASSWORD

@@ -32,6 +32,46 @@ def reason(family: str, influence: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def explained(household_id: str, run_id: str) -> dict[str, Any]:
+    """What a run leaves of every listed household, whichever way it came on the list."""
+    del run_id
+    both = {"zh": "近3个月医疗自付", "en": "own medical payments of three months"}
+    source = {"zh": "医保部门", "en": "medical security"}
+    return {
+        "household_id": household_id, "as_of": "2026-03-01", "base_rate": 0.04, "bands": {"red": 0.3, "orange": 0.2, "yellow": 0.1},
+        "gist": {"zh": "近3个月医疗自付明显高于平时。", "en": "Own medical payments are far above usual."},
+        "trend": [["2026-02-15", 0.21, "orange"], ["2026-02-22", 0.24, "orange"], ["2026-03-01", 0.32, "red"]],
+        "changes": [
+            {
+                "name": both, "family": "expense", "before": {"zh": "3,020 元", "en": "3,020 yuan"},
+                "after": {"zh": "9,110 元", "en": "9,110 yuan"}, "raises": True, "source": source, "day": None,
+            }
+        ],
+        "lowering": [
+            {"name": both, "before": {"zh": "9,110 元", "en": "9,110 yuan"}, "after": {"zh": "3,020 元", "en": "3,020 yuan"}, "per_100": 19}
+        ],
+        "gaps": [
+            {
+                "feed": "power", "name": {"zh": "居民用电", "en": "power use"}, "department": {"zh": "供电企业", "en": "power company"},
+                "status": "late", "newest": "2026-01", "age_days": 40,
+            }
+        ],
+        "peers": [
+            {
+                "name": both, "value": 9110.0, "low": 0.0, "median": 1450.0, "high": 6000.0, "shown": {"zh": "9,110 元", "en": "9,110 yuan"},
+                "shown_median": {"zh": "1,450 元", "en": "1,450 yuan"}, "place": {"zh": "高于约 9 成同类家庭", "en": "above about 9 in 10 peers"},
+                "share_below": 0.93,
+            }
+        ],
+        "peer_group": {"zh": "同一走访区的家庭", "en": "households of the same visiting area"}, "peer_count": 240,
+        "aid": [{"need": "N04", "basis": [both]}, {"need": "N09", "basis": [{"zh": "失业登记", "en": "unemployment registered"}]}],
+        "records": [
+            {"day": "2026-02-18", "table": "assistance", "detail": {"programme": "medical", "action": "paid", "amount": 120000}},
+            {"day": "2025-11-02", "table": "event", "detail": {"kind": "hospital_admission"}},
+        ],
+    }  # fmt: skip
+
+
 @dataclass
 class Rich(Listed):
     """Rows with everything that a page shows."""

@@ -56,7 +56,8 @@ def main_of(answer: Any) -> str:
 
 def shape(answer: Any) -> str:
     """A page without what tells households apart."""
-    text = re.sub(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}", "·", main_of(answer))
+    text = re.sub(r'<nav class="row beside".*?</nav>', "", main_of(answer))  # a place by deadline, drawn alike for both
+    text = re.sub(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}", "·", text)
     return re.sub(r"form_token\" value=\"[^\"]+|\d+月\d+日", "·", text)
 
 
@@ -172,3 +173,51 @@ def test_a_town_refers_and_closes_as_the_case_allows(desk: Office) -> None:
 
 def test_days_are_days(desk: Office) -> None:
     assert date(2026, 3, 1).isoformat() in signed_in(desk, "c1").get("/weeks").text
+
+
+def test_the_page_tells_all_in_order_and_folds_the_old(desk: Office) -> None:
+    page = main_of(signed_in(desk, "t1").get(address(0)))
+    places = [
+        page.index(f'id="{part}"') for part in ("alert", "changed", "why", "aid", "lowering", "data", "peers", "chain")
+    ]
+    assert places == sorted(places)
+    for words in ("可能符合，待核实", "政策条款", "推算，不是承诺", "居民用电", "高于约 9 成", "1,200 元", "下一户"):
+        assert words in page, words
+    assert "符合条件，可以享受" not in page
+
+
+def test_a_household_that_no_run_explains_still_shows_its_facts(office: Office) -> None:
+    rich(office.desk, 3)
+    silent = Office(office.desk, office.weeks, office.settings, lambda household, run: None, office.recorded)
+    page = main_of(signed_in(silent, "t1").get(address(0)))
+    assert "每 100 户" in page and "一户一条救助链" in page and 'id="aid"' not in page
+
+
+def test_records_name_their_source_rows_and_keep_quiet_about_selection(desk: Office) -> None:
+    from serving.recorded import SourceRecord
+
+    rows = [
+        SourceRecord(
+            date(2026, 2, 18), "expense", {"kind": "medical", "amount": 2713000}, frozenset({"amount"}),
+            date(2026, 2, 20), "2026-02-21", "medical-000003-ab", "settlements.csv", 17,
+        ),
+        SourceRecord(
+            date(2026, 2, 1), "outcome", {"kind": "hardship", "source": "audit", "selection_probability": 0.01},
+            frozenset(), date(2026, 2, 2), "2026-02-03", "visits-000001-cd", "visits.csv", 2,
+        ),
+    ]  # fmt: skip
+    feed = "visits"
+    telling = Office(desk.desk, desk.weeks, desk.settings, desk.told, lambda household, feed: rows)
+    who = signed_in(telling, "v1")
+    index = main_of(who.get(f"{address(0)}/records"))
+    assert f"/records/{feed}" in index
+    page = main_of(who.get(f"{address(0)}/records/{feed}"))
+    assert (
+        "27,130 元" in page
+        and "settlements.csv" in page
+        and "第 17 行" in page
+        and "audit" not in page
+        and "0.01" not in page
+    )
+    assert who.get(f"{address(0)}/records/nothing").status_code == 404
+    assert signed_in(telling, "s1").get(f"{address(0)}/records/{feed}").status_code == 403

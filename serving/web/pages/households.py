@@ -12,25 +12,29 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
+from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
 from features.errors import UsageError
 from features.feeds.contracts import vocabularies
-from reports.documents import Explanation
 from reports.household import per_100
 from reports.weekly_list import CAUSES, VALIDITIES
+from serving.aid import read_aid
 from serving.casework import actions as a
 from serving.casework import staffing, worklist
 from serving.casework.actor import Actor
 from serving.casework.assignment import Worker
 from serving.casework.case import Case
 from serving.casework.chain import Link
+from serving.casework.chain import chain as casework_chain
 from serving.casework.classification import Mistake, check, vocabulary
 from serving.casework.desk import View
+from serving.casework.neighbours import neighbours
 from serving.casework.refusals import ActionDetailError, ConflictError, FormError
 from serving.casework.tables import SignalRow, WorkerRow
 from serving.casework.words import word
 from serving.casework.workflow import closing_reasons
+from serving.courses import Entry
 from serving.web.filling import Filled, filled, typed_of
 from serving.web.office import Office
 from serving.web.showing import show
@@ -70,7 +74,7 @@ def _page(
     body = view.signals[0] if view.signals else None
     blind = view.signals is None and not department
     told = None if department else _told(office, case)
-    chain = () if department else office.chained(who.actor, household_id)
+    chain = () if department else casework_chain(office.desk, who.actor, household_id, _records(told))
     by_field: dict[str, list[str]] = {}
     for mistake in mistakes:
         by_field.setdefault(mistake.field, []).append(who.word(mistake.words))
@@ -84,32 +88,32 @@ def _page(
         families=list(dict.fromkeys(reason["family"] for reason in (body or {}).get("reasons", []))),
         words=vocabulary(), validities=VALIDITIES, causes=CAUSES, needs=list(office.desk.rules.routing.needs),
         today=office.desk.rules.day(office.desk.now()), closing=closing_reasons(case),
-        departments=office.desk.rules.routing.departments, people=worklist.people(office.desk),
+        routing=office.desk.rules.routing, people=worklist.people(office.desk),
+        departments=office.desk.rules.routing.departments, verify=read_aid().needs,
         workers=_workers(office, who) if {"assign", "hand_over"} & set(view.may) else [],
-        trend=[] if blind or department else _trend(office, case),
-        trend_points=lambda trend: [(f"{day:%m-%d}", p) for day, p in trend],
-        trend_numbers=lambda trend: "、".join(f"{day:%m-%d} {per_100(p)}" for day, p in trend),
+        beside=None if department else neighbours(office.desk, who.actor, case.case_id),
+        trend=[] if blind or told is None else [(str(day)[5:], p) for day, p, _ in told["trend"]],
+        trend_numbers=lambda trend: "、".join(f"{day} {per_100(p)}" for day, p in trend),
+        feed_of=lambda record: str(record["delivery"]).rsplit("-", 2)[0], known_feeds=office.project.feeds,
+        as_of=None if told is None else date.fromisoformat(told["as_of"]),
     )  # fmt: skip
 
 
-def _told(office: Office, case: Case) -> Explanation | None:
-    """What the data say as of the household's newest list; nothing where it cannot be told now."""
-    from sqlalchemy import select
-
-    query = select(SignalRow.as_of).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc()).limit(1)
+def _told(office: Office, case: Case) -> Mapping[str, Any] | None:
+    """What the household's newest list says in words; nothing where it cannot be told."""
+    query = (
+        select(SignalRow.run_id).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc()).limit(1)
+    )  # fmt: skip
     with office.desk.database.reading() as session:
-        day = session.scalar(query)
-    return None if day is None else office.explain(case.household_id, day)
+        run_id = session.scalar(query)
+    return None if run_id is None else office.told(case.household_id, run_id)
 
 
-def _trend(office: Office, case: Case) -> list[tuple[date, float]]:
-    """The number on the last twelve lists, oldest first."""
-    found: list[tuple[date, float]] = []
-    for week in office.weeks.newest_first()[:12]:
-        score = week.score(case.household_id)
-        if score is not None and score["probability"] is not None:
-            found.append((week.run.as_of, score["probability"]))
-    return found[::-1]
+def _records(told: Mapping[str, Any] | None) -> list[Entry]:
+    """Departments' records as the list's run knew them."""
+    return [
+        Entry(date.fromisoformat(one["day"]), one["table"], one["detail"]) for one in (told or {}).get("records", ())
+    ]
 
 
 def _workers(office: Office, who: Staff) -> list[Worker]:

@@ -1,0 +1,44 @@
+"""The households before and after one, in the order in which an actor works: by deadline, among the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+
+from serving.casework.actor import Actor
+from serving.casework.desk import Desk
+from serving.casework.tables import CaseRow, PlaceRow
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Households to go on to; empty at an end."""
+
+    before: str
+    after: str
+
+
+def neighbours(desk: Desk, by: Actor, case_id: str) -> Neighbours:
+    """Who stands before and after a case: of one's own visits for who visits, of the week's list for an office."""
+    with desk.database.reading() as session:
+        row = session.get(CaseRow, case_id)
+        if row is None or not desk.reaches(by, row.area_code):
+            return Neighbours("", "")
+        found = []
+        for later in (False, True):
+            if by.role == "village":
+                query: Any = select(CaseRow.household_id).where(
+                    CaseRow.owner_account == by.account, CaseRow.state != "closed"
+                )
+                due, key = CaseRow.due_at, CaseRow.case_id
+            else:
+                query = select(CaseRow.household_id).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
+                query = query.where(PlaceRow.area_code == by.area, PlaceRow.week == row.week)
+                due, key = PlaceRow.due_at, PlaceRow.case_id
+            beyond = due > row.due_at if later else due < row.due_at
+            same = and_(due == row.due_at, key > case_id if later else key < case_id)
+            order = (due, key) if later else (due.desc(), key.desc())
+            found.append(session.scalar(query.where(or_(beyond, same)).order_by(*order).limit(1)) or "")
+    return Neighbours(*found)
