@@ -34,6 +34,15 @@ ready("form[data-choose]", (form) => {
   tell();
 });
 
+// Drafts belong to who typed them: the next account at this device begins with none.
+const account = document.body.dataset.account;
+try {
+  if (account && localStorage.getItem("account") !== account) {
+    localStorage.clear(); sessionStorage.clear();
+    localStorage.setItem("account", account);
+  }
+} catch { /* private windows have no such place */ }
+
 // A form that was not sent yet survives a lost connection. Dates, choices and numbers only: free text may name people
 // and is kept for this tab alone. Nothing is kept once the form was received.
 ready("form[data-draft]", (form) => {
@@ -65,6 +74,14 @@ ready("form[data-draft]", (form) => {
       }
     }
     form.addEventListener("input", save);
+    // without a connection the browser would lead to a page of its own; here the form stays
+    form.addEventListener("submit", (event) => {
+      save();
+      const lost = form.querySelector("[data-offline]");
+      if (lost) lost.hidden = navigator.onLine;
+      if (!navigator.onLine) { event.preventDefault(); lost?.focus(); }
+    });
+    addEventListener("online", () => { const lost = form.querySelector("[data-offline]"); if (lost) lost.hidden = true; });
   } catch { /* private windows have no such place */ }
 });
 ready("[data-received]", (element) => {
