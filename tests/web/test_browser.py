@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from serving.casework import actions as a
 from serving.casework import cases, staffing
+from serving.web import accounts
 from serving.web.application import web_application
 from serving.web.office import Office
 from tests.casework.desks import household
@@ -23,8 +24,9 @@ WHO = {
     "/": "c1", "/login": "", "/weeks": "c1", "/weeks/{week}": "c1", "/tasks": "v1", "/referrals": "d1",
     "/referrals/{referral_id}": "d1", "/overview": "c1", "/overview/{area}": "s1", "/audit": "u1", "/help": "",
     "/help/how-scores-work": "c1", "/households/{household_id}": "v1",
+    "/households/{household_id}/records": "v1", "/households/{household_id}/records/{feed}": "c1",
 }  # fmt: skip
-PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5)}
+PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "feed": "visits"}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -65,15 +67,24 @@ def test_every_page_of_the_route_table_has_somebody(office: Office) -> None:
     assert shown <= set(WHO), shown - set(WHO)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_axe_finds_nothing_and_nothing_runs_over(address: str, chromium: Any, width: int) -> None:
+VARIANTS = {
+    "desktop": (1440, "zh", False), "phone": (390, "zh", False), "large type": (1440, "zh", True),
+    "English": (1440, "en", False), "English phone, large type": (390, "en", True), "narrow": (320, "zh", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_axe_finds_nothing_and_nothing_runs_over(address: str, chromium: Any, office: Office, variant: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
+    width, language, large = VARIANTS[variant]
     wrong: list[str] = []
     for who in sorted(set(WHO.values())):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, locale="zh-CN", bypass_csp=True)
+        locale = {"zh": "zh-CN", "en": "en-US"}[language]
+        context = chromium.new_context(viewport={"width": width, "height": 900}, locale=locale, bypass_csp=True)
         page = context.new_page()
         if who:
+            accounts.prefer(office.desk, who, language=language, large=large)
             enter(page, address, who)
         places = [path.format(**PARTS) for path, whose in WHO.items() if whose == who]
         places += [f"/households/{household(n)}" for n in (0, 3)] if who == "c1" else []
@@ -81,28 +92,77 @@ def test_axe_finds_nothing_and_nothing_runs_over(address: str, chromium: Any, wi
             page.goto(address + path)
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 wrong.append(f"{path}: wider than {width}")
+            if variant == "narrow":
+                continue
             found = Axe().run(page, options={"runOnly": TAGS})
             wrong += [f"{path}: {one['id']} {one['nodes'][0]['html'][:90]}" for one in found.response["violations"]]
         context.close()
     assert wrong == []
 
 
-def test_a_record_is_handed_in_by_keyboard_and_without_scripts(address: str, chromium: Any, office: Office) -> None:
-    for script in (True, False):
-        context = chromium.new_context(viewport={"width": 390, "height": 900}, java_script_enabled=script)
-        page = context.new_page()
-        told: list[str] = []
-        page.on("console", lambda message, told=told: told.append(message.text))
-        enter(page, address, "v1")
-        page.goto(f"{address}/households/{household(5)}")
+def walk_to(page: Any, selector: str) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(250):
+        if page.locator(f"{selector}:focus").count():
+            return
         page.keyboard.press("Tab")
-        assert "跳到正文" in page.locator(":focus").inner_text() or "Skip" in page.locator(":focus").inner_text()
-        page.locator("button[value=submit]").focus()
-        page.keyboard.press("Enter")
-        page.wait_for_selector("#summary")
-        assert page.locator("#summary a").count() >= 4
-        page.locator("#summary a").first.focus()
-        page.keyboard.press("Enter")
-        assert "#f-" in page.url
-        assert [line for line in told if "Content Security Policy" in line] == []
-        context.close()
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_visit_is_recorded_by_keyboard_alone_with_and_without_scripts(
+    address: str, chromium: Any, office: Office, script: bool
+) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 900}, java_script_enabled=script)
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.goto(f"{address}/login")
+    walk_to(page, "#account")
+    page.keyboard.type("v1")
+    walk_to(page, "#password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tasks")
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").get_attribute("href") == "#main"  # the way past the navigation comes first
+    walk_to(page, f"a[href='/households/{household(5)}']")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/households/{household(5)}")
+
+    # handed in empty: all mistakes on top, each a way to its field
+    walk_to(page, "button[value=submit]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#summary")
+    assert page.locator("#summary a").count() >= 4
+    walk_to(page, "#summary a")
+    page.keyboard.press("Enter")
+    assert "#f-" in page.url
+
+    page.locator("#f-visited_on").fill("2026-03-02")  # how a date is typed is the browser's
+    for field, value in (
+        ("method", "home"), ("met", "head"), ("validity", "V3"), ("evidence", "bills"), ("disposition", "D6"),
+    ):  # fmt: skip
+        # arrows move within a group of radio buttons; the space bar chooses
+        group = f"input[name='{field}']"
+        walk_to(page, group)
+        for _ in range(40):
+            if page.locator(f"{group}[value='{value}']:focus").count():
+                break
+            page.keyboard.press(
+                "ArrowDown" if page.locator(f"{group}:focus").get_attribute("type") == "radio" else "Tab"
+            )
+        page.keyboard.press("Space")
+        assert page.locator(f"{group}[value='{value}']").is_checked(), (field, value)
+    walk_to(page, "#f-minutes")
+    page.keyboard.type("30")
+    walk_to(page, "#f-note")
+    page.keyboard.type("family copes with help of kin")
+    walk_to(page, "button[value=submit]")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**done=classified*")
+    assert [line for line in told if "Content Security Policy" in line] == []
+    with office.desk.database.reading() as session:
+        case = cases.newest_case(session, household(5))
+    assert case is not None and case.first is not None and case.first.form.validity == "V3"
+    context.close()
