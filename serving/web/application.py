@@ -21,7 +21,7 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, overview, referrals, tasks, weeks
+from serving.web.pages import audit, door, help_, households, overview, referrals, sheets, tasks, weeks
 from serving.web.rendering import static
 from serving.web.showing import show
 from serving.web.visitor import PageError, SignInError
@@ -45,10 +45,11 @@ HEADERS = {
 }
 STATIC = {
     "style.css": "text/css; charset=utf-8",
+    "visit_sheet.css": "text/css; charset=utf-8",
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, tasks, households, referrals, overview, audit, help_)
+ROOMS = (door, weeks, tasks, sheets, households, referrals, overview, audit, help_)
 
 
 def web_application(office: Office) -> FastAPI:

@@ -23,7 +23,10 @@ WHO = {
     "/": "c1", "/login": "", "/weeks": "c1", "/weeks/{week}": "c1", "/tasks": "v1", "/referrals": "d1",
     "/referrals/{referral_id}": "d1", "/overview": "c1", "/overview/{area}": "s1", "/audit": "u1", "/help": "",
     "/help/how-scores-work": "c1", "/households/{household_id}": "v1",
+    "/households/{household_id}/sheet": "v1",
 }  # fmt: skip
+FILES = {"/static/{name}", "/households/{household_id}/sheet.pdf"}
+"""What is no page."""
 PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5)}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -61,7 +64,7 @@ def enter(page: Any, address: str, who: str) -> None:
 
 def test_every_page_of_the_route_table_has_somebody(office: Office) -> None:
     routes = web_application(office).routes
-    shown = {one.path for one in routes if isinstance(one, APIRoute) and "GET" in one.methods} - {"/static/{name}"}
+    shown = {one.path for one in routes if isinstance(one, APIRoute) and "GET" in one.methods} - FILES
     assert shown <= set(WHO), shown - set(WHO)
 
 
