@@ -13,6 +13,7 @@ from features.strict import Words
 from models.bundle import canonical
 from reports import household, weekly_list
 from reports.documents import AreaLine, Explanation, ListRow, WeeklyList, words
+from serving.casework.boxes import record_choices
 from serving.explaining import Scored
 from serving.listing import Entry, Selection, generator
 from serving.runs import RECEIPT, SCORES, SEALED, Options, Run, RunFolder, seal
@@ -52,6 +53,7 @@ def weekly_list_of(
         ),
         departments={key: department.name for key, department in project.departments.items()},
         bands={level: float(getattr(scored.bundle.levels, level)) for level in ("red", "orange", "yellow")},
+        record=record_choices(),
     )
 
 
@@ -112,6 +114,7 @@ def _row(
         situation=situation,
         visit_by=due,
         visit_by_blind=blind,
+        families=tuple(dict.fromkeys(reason.family for reason in told.reasons)),
     )
 
 

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from features.feeds.contracts import vocabularies
 from features.strict import Words
 from reports.documents import Explanation
 from reports.visit_sheet import Fact, Sheet, blind_topics, topics_of
 from reports.weekly_list import CAUSES, VALIDITIES
 from serving.casework.actor import Actor
+from serving.casework.boxes import record_choices
 from serving.casework.chain import Link
 from serving.casework.classification import vocabulary
 from serving.casework.desk import Desk, View
@@ -81,23 +81,19 @@ def sheet_of_explanation(told: Explanation, account: str, at: datetime) -> Sheet
 
 @functools.cache
 def boxes() -> Mapping[str, tuple[Words, ...]]:
-    """Everything that may be ticked, by field."""
-    words = vocabulary()
+    """Everything that may be ticked, by field of the form."""
 
-    def of(group: str, codes: Iterable[object], *, code_first: bool = False) -> tuple[Words, ...]:
-        said = [(str(code), word(group, str(code))) for code in codes]
-        return tuple(Words(zh=f"{code} {one.zh}", en=f"{code} {one.en}") if code_first else one for code, one in said)
+    def coded(group: str, codes: Iterable[str]) -> tuple[Words, ...]:
+        said = [(code, word(group, code)) for code in codes]
+        return tuple(Words(zh=f"{code} {one.zh}", en=f"{code} {one.en}") for code, one in said)
 
+    offered = record_choices()
+    plain = ("met", "verdict", "depth", "evidence", "savings", "kin")
     return {
-        "method": of("method", words.methods),
-        "met": of("met", words.met),
-        "verdict": of("verdict", words.verdicts),
-        "validity": of("validity", VALIDITIES, code_first=True),
-        "causes": of("cause", CAUSES),
-        "depth": of("depth", words.depths),
-        "evidence": of("evidence", words.evidence),
-        "savings": of("savings", words.savings),
-        "kin": of("kin", words.kin),
-        "disposition": of("disposition", words.disposition, code_first=True),
-        "needs": tuple(vocabularies()["need_code"].values()),
+        **{field: tuple(offered[field].values()) for field in plain},
+        "method": tuple(word("method", code) for code in vocabulary().methods),
+        "validity": coded("validity", VALIDITIES),
+        "causes": tuple(word("cause", code) for code in CAUSES),
+        "disposition": coded("disposition", offered["disposition"]),
+        "needs": tuple(offered["need"].values()),
     }

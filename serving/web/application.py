@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -21,7 +22,7 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, overview, referrals, sheets, tasks, weeks
+from serving.web.pages import audit, door, help_, households, lists, overview, referrals, sheets, tasks, weeks
 from serving.web.rendering import static
 from serving.web.showing import show
 from serving.web.visitor import PageError, SignInError
@@ -29,7 +30,9 @@ from serving.web.visitor import PageError, SignInError
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-MOST_BYTES = 256 * 2**10
+MOST_BYTES, MOST_UPLOADED = 256 * 2**10, 5 * 2**20
+UPLOADS = re.compile(r"/weeks/[^/]{1,40}/import")
+"""The one kind of address that takes a file."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -49,7 +52,7 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, tasks, sheets, households, referrals, overview, audit, help_)
+ROOMS = (door, weeks, lists, tasks, sheets, households, referrals, overview, audit, help_)
 
 
 def web_application(office: Office) -> FastAPI:
@@ -146,12 +149,13 @@ class Frame:
             return
         started, state = time.perf_counter(), {"status": 0}
         body = 0
+        most = MOST_UPLOADED if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
 
         async def limited() -> MutableMapping[str, Any]:
             nonlocal body
             message = await receive()
             body += len(message.get("body", b""))
-            if body > MOST_BYTES:
+            if body > most:
                 raise PageError(413)
             return message
 
