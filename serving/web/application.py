@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -151,8 +151,12 @@ class Frame:
         body = 0
         most = MOST_UPLOADED if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
 
+        said = Headers(scope=scope).get("content-length", "")
+
         async def limited() -> MutableMapping[str, Any]:
             nonlocal body
+            if said.isascii() and said.isdigit() and int(said) > most:
+                raise PageError(413)
             message = await receive()
             body += len(message.get("body", b""))
             if body > most:

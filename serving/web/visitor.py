@@ -165,16 +165,16 @@ async def posted_with_file(request: Request) -> Posted:
 async def _posted(request: Request, files: int) -> Posted:
     if not own_origin(request):
         raise PageError(403, "form")
-    form = await request.form(max_files=files, max_fields=MOST_FIELDS)
-    given = form.get("form_token", "")
-    token = request.cookies.get(COOKIE, "")
-    wanted = request.cookies.get(DOOR, "") if request.url.path == "/login" else form_token(token) if token else ""
-    if not isinstance(given, str) or not same(given, wanted):
-        if not token and request.url.path != "/login":
-            raise SignInError
-        raise PageError(403, "form")
-    sent = {name: file for name, file in form.items() if isinstance(file, UploadFile)}
-    return Posted(form, {name: (called(file.filename or ""), await file.read()) for name, file in sent.items()})
+    async with request.form(max_files=files, max_fields=MOST_FIELDS) as form:
+        given = form.get("form_token", "")
+        token = request.cookies.get(COOKIE, "")
+        wanted = request.cookies.get(DOOR, "") if request.url.path == "/login" else form_token(token) if token else ""
+        if not isinstance(given, str) or not same(given, wanted):
+            if not token and request.url.path != "/login":
+                raise SignInError
+            raise PageError(403, "form")
+        sent = {name: file for name, file in form.items() if isinstance(file, UploadFile)}
+        return Posted(form, {name: (called(file.filename or ""), await file.read()) for name, file in sent.items()})
 
 
 def called(name: str) -> str:
