@@ -22,7 +22,7 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, lists, overview, referrals, sheets, tasks, weeks
+from serving.web.pages import audit, door, exports, help_, households, lists, overview, referrals, sheets, tasks, weeks
 from serving.web.rendering import static
 from serving.web.showing import show
 from serving.web.visitor import PageError, SignInError
@@ -33,6 +33,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MOST_BYTES, MOST_UPLOADED = 256 * 2**10, 5 * 2**20
 UPLOADS = re.compile(r"/weeks/[^/]{1,40}/import")
 """The one kind of address that takes a file."""
+UNKNOWN = frozenset({"case_unknown", "list_import_gone", "export_gone"})
+"""Refusals that say that there is nothing here."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -52,7 +54,7 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, lists, tasks, sheets, households, referrals, overview, audit, help_)
+ROOMS = (door, weeks, lists, tasks, sheets, households, referrals, overview, exports, audit, help_)
 
 
 def web_application(office: Office) -> FastAPI:
@@ -109,7 +111,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, ActionError | ActionDetailError):
         return _said(request, error, 409 if isinstance(error, ActionError) else 422)
     if isinstance(error, UsageError):
-        return _said(request, error, 404 if error.code == "case_unknown" else 422)
+        return _said(request, error, 404 if error.code in UNKNOWN else 422)
     return _said(request, error, 422)
 
 
