@@ -225,7 +225,9 @@ def take(desk: Desk, by: Actor, returned: Returned, versions: Mapping[str, int],
         versions: household → version of its case as it was shown before the confirmation.
         opinions: households whose row goes beside the record that is there, as a second opinion.
     """
-    written, beside, conflicts = [], [], {}
+    written: list[str] = []
+    beside: list[str] = []
+    conflicts: dict[str, str] = {}
     for one in returned.lines:
         if one.case is None or one.form is None or one.household not in versions:
             continue

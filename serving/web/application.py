@@ -153,11 +153,11 @@ class Frame:
         body = 0
         most = MOST_UPLOADED if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
 
-        said = Headers(scope=scope).get("content-length", "")
+        announced = Headers(scope=scope).get("content-length", "")
 
         async def limited() -> MutableMapping[str, Any]:
             nonlocal body
-            if said.isascii() and said.isdigit() and int(said) > most:
+            if announced.isascii() and announced.isdigit() and int(announced) > most:
                 raise PageError(413)
             message = await receive()
             body += len(message.get("body", b""))

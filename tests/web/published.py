@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from openpyxl import load_workbook
 
 from features.settings import Home
@@ -45,6 +46,12 @@ def publish(office: Office, count: int = 9) -> RunFolder:
     _write(path / "run.json", store_version=1, feeds={}, areas=[area], area=None, as_of=str(made.as_of), version="7")
     entries = [{**asdict(entry), "opened_on": str(entry.opened_on)} for entry in made.entries()]
     _write(path / "sealed.json", entries=entries, episodes=[], left=[])
+    pd.DataFrame(
+        {
+            "household_id": sorted(rows), "area_code": VILLAGE_AREA, "level": "red", "probability": 0.3, "low": 0.25,
+            "high": 0.39,
+        }
+    ).to_parquet(path / "scores.parquet")  # fmt: skip
     (path / "PUBLISHED").write_text(RUN)
     run = RunFolder(path)
     open_week(office.desk, run)

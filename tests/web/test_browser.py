@@ -45,7 +45,6 @@ def address(office: Office) -> Iterator[str]:
         office.desk.act(a.Assign(by=TOWN, to=VILLAGE), case_id, 0)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V1")), ids[0], 1)
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
-    office.desk.act(a.Assign(by=TOWN, to=VILLAGE), ids[3], 0)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V3")), ids[3], 1)
     PARTS["key"] = sent(office)
     with running(office) as made:
