@@ -129,6 +129,8 @@ class ListRow:
     visit_by: date
     visit_by_blind: date
     identity: Mapping[str, str] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
+    """Families of the reasons that were given; each may have its verdict."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ class AreaLine:
 
 @dataclass(frozen=True)
 class WeeklyList:
-    """A list with its heading, the choices of its answer columns, and the account of each area."""
+    """A list with its heading, the choices of its answer columns, and the account of each area.
+
+    `record` has what may be chosen for the whole record of a visit, by field and code; without it the list has only
+    the columns that every list has.
+    """
 
     heading: Heading
     rows: tuple[ListRow, ...]
@@ -151,6 +157,7 @@ class WeeklyList:
     departments: Mapping[str, Words]
     bands: Mapping[str, float]
     base_rate: float | None = None
+    record: Mapping[str, Mapping[str, Words]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,26 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from features.strict import Words
-from reports.documents import LEVELS, ListRow, WeeklyList, change_text, say, shown_level
+from reports.documents import LEVELS, ListRow, WeeklyList, catalogue, change_text, say, shown_level
 
 FACTS = ("row_code", "number", "household", "area", "level", "change", "situation", "visit_by")
 ANSWERS = ("finding_date", "method", "validity", "onset_date", "cause", "department", "remark")
+VISIT = ("met", "met_2", "minutes")
+VERDICT = "verdict_"
+"""Columns of the families of reasons begin so."""
+FINDING = (
+    "cause_2", "cause_3", "depth", "evidence", "evidence_2", "evidence_3", "savings", "kin", "disposition", "need",
+    "need_2", "need_3", "watch_date", "recheck_date",
+)  # fmt: skip
+"""The rest of the record of a visit; a field that may have several choices has several columns."""
+NOT_ASKED = "—"
 SCORED = ("level", "change")
 """Columns that say something of the score; the blind form has none of them."""
 IDENTITY = ("name", "phone", "address")
@@ -34,16 +43,22 @@ TITLE_ROWS = 4
 WIDTHS: Mapping[str, float] = {
     "row_code": 10, "number": 5, "household": 15, "area": 13, "level": 10, "change": 8, "situation": 46, "visit_by": 11,
     "finding_date": 11, "method": 9, "validity": 19, "onset_date": 11, "cause": 12, "department": 13, "remark": 24,
-    "name": 10, "phone": 13, "address": 22,
+    "name": 10, "phone": 13, "address": 22, "minutes": 8, "verdict": 10, "depth": 22, "evidence": 16, "disposition": 17,
 }  # fmt: skip
+OTHER_WIDTH = 13
 BARS: Mapping[str, str] = {"red": "■■■", "orange": "■■□", "yellow": "■□□", "none": "■□□", "insufficient": "■□□"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+STEP = 200
 LONG = 1500
 """From so many rows on, rows are streamed to disk."""
 VALIDITIES = tuple(f"V{number}" for number in range(1, 10))
 CAUSES = tuple(f"C{number}" for number in range(1, 16))
 METHODS = ("home", "phone", "records")
 NO_REFERRAL = "none"
+
+
+Progress = Callable[[int], None]
+"""Told how many rows are written."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,10 @@ class Choices:
     shown: Mapping[str, tuple[str, ...]]
 
 
-def choices(departments: Mapping[str, Words], language: str) -> Choices:
-    """The options of the answer columns.
+def choices(
+    departments: Mapping[str, Words], language: str, record: Mapping[str, Mapping[str, Words]] | None = None
+) -> Choices:
+    """The options of the answer columns, by field.
 
     >>> choices({}, "zh").shown["validity"][0]
     'V1 确有困难'
@@ -72,7 +89,42 @@ def choices(departments: Mapping[str, Words], language: str) -> Choices:
         "cause": tuple(f"{code} {say(f'cause_{code}', language)}" for code in CAUSES),
         "department": (say("no_referral", language), *(name.of(language) for name in departments.values())),
     }
+    for field, offered in (record or {}).items():
+        codes[field] = tuple(offered)
+        shown[field] = tuple(
+            f"{code} {text.of(language)}" if code[-1].isdigit() else text.of(language) for code, text in offered.items()
+        )
     return Choices(codes, shown)
+
+
+def field_of(column: str) -> str:
+    """The field whose choices a column has.
+
+    >>> field_of("cause_2"), field_of("verdict_assistance_gap"), field_of("finding_date")
+    ('cause', 'verdict', 'finding_date')
+    """
+    if column.startswith(VERDICT):
+        return "verdict"
+    return column[:-2] if column.endswith(("_2", "_3")) else column
+
+
+def label(column: str, language: str) -> str:
+    """What stands above a column.
+
+    >>> label("need_2", "zh"), label("verdict_income", "en")
+    ('转办需求（2）', 'Holds: income')
+    """
+    if column.startswith(VERDICT):
+        family = f"family_{column.removeprefix(VERDICT)}"
+        known = say(family, language) if family in catalogue() else column.removeprefix(VERDICT)
+        return say("column_verdict", language, family=known)
+    key = f"column_{field_of(column)}"
+    if key not in catalogue():
+        return column  # somebody's own column
+    name = say(key, language)
+    if field_of(column) == column:
+        return name
+    return f"{name} ({column[-1]})" if language == "en" else f"{name}（{column[-1]}）"
 
 
 def ordered(rows: Sequence[ListRow], *, blind: bool = False) -> list[ListRow]:
@@ -87,7 +139,21 @@ def columns(made: WeeklyList, *, blind: bool = False) -> list[str]:
     """Machine keys of the columns in order; identity columns only where identities were revealed for this list."""
     revealed = [key for key in IDENTITY if any(key in row.identity for row in made.rows)]
     shown = [key for key in FACTS[3:] if not (blind and key in SCORED)]
-    return [*FACTS[:3], *revealed, *shown, *ANSWERS]
+    return [*FACTS[:3], *revealed, *shown, *ANSWERS, *further(made, blind=blind)]
+
+
+def further(made: WeeklyList, *, blind: bool = False) -> list[str]:
+    """Columns of the rest of the record; who visits first is asked for no verdict on reasons."""
+    if not made.record:
+        return []
+    families = list(dict.fromkeys(family for row in made.rows for family in row.families))
+    verdicts = [] if blind else [f"{VERDICT}{family}" for family in sorted(families)]
+    return [*VISIT, *verdicts, *FINDING]
+
+
+def is_answer(column: str) -> bool:
+    """Whether people fill a column in."""
+    return column in ANSWERS or column in VISIT or column in FINDING or column.startswith(VERDICT)
 
 
 def facts(row: ListRow, number: int, language: str, *, blind: bool = False) -> dict[str, Any]:
@@ -117,8 +183,18 @@ def guarded(text: str) -> str:
 # --- XLSX ----------------------------------------------------------------------------------------------------------
 
 
-def write_xlsx(made: WeeklyList, path: Path, language: str = "zh", *, blind: bool = False) -> None:
-    """The list as a workbook: the list to fill in, notes, and the hidden options."""
+def write_xlsx(
+    made: WeeklyList, path: Path, language: str = "zh", *, blind: bool = False, progress: Progress | None = None
+) -> None:
+    """The list as a workbook: the list to fill in, notes, and the hidden options.
+
+    Args:
+        made: the list.
+        path: the file.
+        language: of every text.
+        blind: the form for those who visit before a score is seen.
+        progress: told rows as they are written.
+    """
     import xlsxwriter
 
     streamed = len(made.rows) > LONG
@@ -134,9 +210,9 @@ def write_xlsx(made: WeeklyList, path: Path, language: str = "zh", *, blind: boo
     sheet = book.add_worksheet(say("sheet_list", language))
     notes = book.add_worksheet(say("sheet_notes", language))
     hidden = book.add_worksheet(say("sheet_choices", language))
-    _write_list(sheet, made, formats, title, language, blind=blind)
+    _write_list(sheet, made, formats, title, language, blind=blind, progress=progress)
     _write_notes(notes, made, formats, language, blind=blind)
-    _write_choices(hidden, choices(made.departments, language))
+    _write_choices(hidden, choices(made.departments, language, made.record))
     hidden.hide()
     book.close()
 
@@ -171,11 +247,12 @@ def _formats(book: Any) -> dict[str, Any]:
 
 
 def _write_list(
-    sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title: str, language: str, *, blind: bool
-) -> None:
+    sheet: Any, made: WeeklyList, formats: Mapping[str, Any], title: str, language: str, *, blind: bool,
+    progress: Progress | None,
+) -> None:  # fmt: skip
     keys = columns(made, blind=blind)
     for at, key in enumerate(keys):
-        sheet.set_column(at, at, WIDTHS[key], None, {"hidden": key == "row_code"})
+        sheet.set_column(at, at, WIDTHS.get(field_of(key), OTHER_WIDTH), None, {"hidden": key == "row_code"})
     heading = made.heading
     note = say(
         "list_note", language, day=heading.as_of, count=len(made.rows), run=heading.run_id, version=heading.version
@@ -192,11 +269,13 @@ def _write_list(
         sheet.write_string(2, at, f"run:{heading.run_id}" if at == 0 else key, formats["key"])
     sheet.set_row(3, 30)
     for at, key in enumerate(keys):
-        style = formats["header_answer" if key in ANSWERS else "header"]
-        sheet.write_string(3, at, say(f"column_{key}", language), style)
+        style = formats["header_answer" if is_answer(key) else "header"]
+        sheet.write_string(3, at, label(key, language), style)
     for number, row in enumerate(ordered(made.rows, blind=blind), 1):
         values = facts(row, number, language, blind=blind)
         _write_row(sheet, TITLE_ROWS + number - 1, row, values, keys=keys, formats=formats)
+        if progress is not None and number % STEP == 0:
+            progress(number)
     _set_up(sheet, made, keys, language)
 
 
@@ -206,7 +285,9 @@ def _write_row(
     wrapped = max(lines_of(str(values[key]), WIDTHS[key]) for key in keys if key in WRAPPED)
     sheet.set_row(at, max(24.0, 14.5 * wrapped + 3))
     for column, key in enumerate(keys):
-        if key in ANSWERS:
+        if key.startswith(VERDICT) and key.removeprefix(VERDICT) not in row.families:
+            sheet.write_string(at, column, NOT_ASKED, formats["centre"])
+        elif is_answer(key):
             sheet.write_blank(at, column, None, formats["answer_date" if key.endswith("_date") else "answer"])
         elif key == "number":
             sheet.write_number(at, column, values[key], formats["centre"])
@@ -233,7 +314,9 @@ def lines_of(text: str, width: float) -> int:
 
 
 def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) -> None:
-    """Freezing, filter, protection, validation and print of the list."""
+    """Freezing, filter, protection, validation and print of the list; paper for the whole record is the visit sheet."""
+    from xlsxwriter.utility import xl_col_to_name
+
     last = TITLE_ROWS + max(len(made.rows), 1) - 1
     sheet.freeze_panes(TITLE_ROWS, keys.index("household") + 1)
     sheet.autofilter(3, 0, last, len(keys) - 1)
@@ -241,17 +324,19 @@ def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) ->
         "",
         {"autofilter": True, "sort": False, "format_columns": True, "format_rows": True, "select_locked_cells": True},
     )
-    offered = choices(made.departments, language)
+    offered = choices(made.departments, language, made.record)
+    places = {field: xl_col_to_name(at) for at, field in enumerate(offered.shown)}
     day = made.heading.as_of
     earliest = datetime(day.year, day.month, day.day, tzinfo=UTC).replace(tzinfo=None)
     sheet_name = say("sheet_choices", language)
     rule: dict[str, Any]
     for at, key in enumerate(keys):
-        if key in offered.shown:
-            letter = "ABCD"[list(offered.shown).index(key)]
+        field = field_of(key)
+        if field in offered.shown:
+            letter = places[field]
             rule = {
                 "validate": "list",
-                "source": f"='{sheet_name}'!${letter}$2:${letter}${len(offered.shown[key]) + 1}",
+                "source": f"='{sheet_name}'!${letter}$2:${letter}${len(offered.shown[field]) + 1}",
             }
             message = say("help_department" if key == "department" else "help_choice", language)
         elif key == "finding_date":
@@ -260,9 +345,15 @@ def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) ->
         elif key == "onset_date":
             rule = {"validate": "date", "criteria": ">=", "value": datetime(1990, 1, 1)}  # noqa: DTZ001 -- a cell
             message = say("help_onset_date", language)
+        elif key in ("watch_date", "recheck_date"):
+            rule = {"validate": "date", "criteria": ">", "value": earliest}
+            message = say(f"help_{key}", language)
+        elif key == "minutes":
+            rule = {"validate": "integer", "criteria": ">", "value": 0}
+            message = say("help_minutes", language)
         else:
             continue
-        head = say(f"column_{key}", language)
+        head = label(key, language)[:32]  # a spreadsheet takes no more
         sheet.data_validation(
             TITLE_ROWS, at, last, at, {**rule, "input_title": head, "input_message": message, "error_message": message}
         )
@@ -271,7 +362,7 @@ def _set_up(sheet: Any, made: WeeklyList, keys: Sequence[str], language: str) ->
     sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(3)
-    sheet.print_area(0, 0, last, len(keys) - 1)
+    sheet.print_area(0, 0, last, keys.index(ANSWERS[-1]))
     sheet.set_footer(f"&L{made.heading.run_id}&C{say('page', language)}&R{made.heading.as_of}")
 
 
@@ -388,7 +479,7 @@ def _area_lines(made: WeeklyList, language: str) -> list[list[str]]:
 
 def to_csv(made: WeeklyList, language: str = "zh") -> bytes:
     """The list as CSV with a byte order mark; every row says its run, version and as-of day."""
-    keys = [key for key in columns(made) if key not in ANSWERS]
+    keys = [key for key in columns(made) if not is_answer(key)]
     heading = made.heading
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")

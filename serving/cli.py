@@ -221,10 +221,10 @@ def explain(
     week: Week = None,
     task: TaskName = None,
     version: Version = None,
-    format_: Annotated[str, typer.Option("--format", help="text、json 或 or html")] = "text",
+    format_: Annotated[str, typer.Option("--format", help="text、json、html 或 or pdf")] = "text",
     out: Annotated[Path | None, typer.Option("--out", help="写入文件 file to write")] = None,
 ) -> None:
-    """一户的提醒原因，用文字、JSON 或网页。 One household's explanation as text, JSON or HTML."""
+    """一户的提醒原因，用文字、JSON、网页或核查表。 One household's explanation as text, JSON, HTML or a visit sheet."""
     from serving.commands import weekly
 
     weekly.explain(console, household, as_of=as_of, week=week, task=task, version=version, format_=format_, out=out)

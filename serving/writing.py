@@ -17,6 +17,7 @@ from models.bundle import canonical
 from reports import household, weekly_list
 from reports.documents import AreaLine, Explanation, ListRow, WeeklyList, words
 from serving.aid import possible, read_aid
+from serving.casework.boxes import record_choices
 from serving.courses import Entry as Record
 from serving.explaining import Scored
 from serving.listing import Entry, Selection, generator
@@ -59,6 +60,7 @@ def weekly_list_of(
         ),
         departments={key: department.name for key, department in project.departments.items()},
         bands={level: float(getattr(scored.bundle.levels, level)) for level in ("red", "orange", "yellow")},
+        record=record_choices(),
     )
 
 
@@ -119,6 +121,7 @@ def _row(
         situation=situation,
         visit_by=due,
         visit_by_blind=blind,
+        families=tuple(dict.fromkeys(reason.family for reason in told.reasons)),
     )
 
 

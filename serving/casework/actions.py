@@ -59,6 +59,7 @@ class Classify(Action):
         listed_reasons: reasons that the list gave.
         sources: departments whose data the form says are wrong; each is asked for a correction.
         score_shown: whether who hands it in had seen the score.
+        unseen: it was written down on the form without scores; who types it in may see them.
     """
 
     kind: ClassVar[str] = "classify"
@@ -66,6 +67,7 @@ class Classify(Action):
     listed_reasons: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     score_shown: bool = False
+    unseen: bool = False
 
 
 class AddOpinion(Action):
@@ -75,6 +77,7 @@ class AddOpinion(Action):
     form: Form
     listed_reasons: tuple[str, ...] = ()
     score_shown: bool = False
+    unseen: bool = False
 
 
 class ReturnRecord(Action):

@@ -180,7 +180,7 @@ class Desk:
             return action
         by = action.by
         body = newest_signal(session, case.case_id)
-        shown = not by.blind or self._saw_score(session, by, case)
+        shown = not action.unseen and (not by.blind or self._saw_score(session, by, case))
         owners = {} if body is None or not shown else reason_owners(self.project, body)
         changes: dict[str, Any] = {"score_shown": shown, "listed_reasons": tuple(owners)}
         if isinstance(action, a.Classify):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from features.engines.duckdb import engine
@@ -12,9 +12,10 @@ from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
 from reports import household as documents
+from reports.documents import Explanation
 from serving.console import Console, day_of
 
-FORMATS = ("text", "json", "html")
+FORMATS = ("text", "json", "html", "pdf")
 
 
 def score(
@@ -107,6 +108,8 @@ def explain(
 
     if format_ not in FORMATS:
         raise UsageError("format_unknown", value=format_, known=", ".join(FORMATS))
+    if format_ == "pdf" and out is None:
+        raise UsageError("pdf_without_file")
     project = console.project
     name, _ = project.task(task)
     with console.progress() as report, engine(console.settings) as opened:
@@ -122,6 +125,12 @@ def explain(
             progress=report,
         )
     plain = documents.to_plain(told)
+    if format_ == "pdf":
+        assert out is not None
+        write_atomically(out, _sheet(console, told))
+        console.say(f"已写入 {out}", f"written to {out}")
+        console.finish(**plain, files=[str(out)])
+        return
     if format_ == "html":
         text = documents.to_html(told, console.language)
     elif format_ == "json":
@@ -134,6 +143,16 @@ def explain(
     elif not console.as_json:
         console.out.print(text, markup=False, soft_wrap=True)
     console.finish(**plain, files=[str(out)] if out else [])
+
+
+def _sheet(console: Console, told: Explanation) -> bytes:
+    """The visit sheet of an explained household."""
+    from reports.visit_sheet import to_pdf
+    from serving.casework.deadlines import read_rules
+    from serving.casework.sheets import sheet_of_explanation
+
+    at = datetime.now(read_rules(console.project.folder).zone)
+    return to_pdf(sheet_of_explanation(told, "zhouji explain", at), console.language)
 
 
 def list_import(console: Console, file: Path, *, task: str | None, errors: Path | None, dry_run: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -21,7 +22,20 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, overview, records, referrals, tasks, weeks
+from serving.web.pages import (
+    audit,
+    door,
+    exports,
+    help_,
+    households,
+    lists,
+    overview,
+    records,
+    referrals,
+    sheets,
+    tasks,
+    weeks,
+)
 from serving.web.rendering import static
 from serving.web.showing import show
 from serving.web.visitor import PageError, SignInError
@@ -29,7 +43,11 @@ from serving.web.visitor import PageError, SignInError
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-MOST_BYTES = 256 * 2**10
+MOST_BYTES, MOST_UPLOADED = 256 * 2**10, 5 * 2**20
+UPLOADS = re.compile(r"/weeks/[^/]{1,40}/import")
+"""The one kind of address that takes a file."""
+UNKNOWN = frozenset({"case_unknown", "list_import_gone", "export_gone"})
+"""Refusals that say that there is nothing here."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -45,10 +63,11 @@ HEADERS = {
 }
 STATIC = {
     "style.css": "text/css; charset=utf-8",
+    "visit_sheet.css": "text/css; charset=utf-8",
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, tasks, households, records, referrals, overview, audit, help_)
+ROOMS = (door, weeks, lists, tasks, sheets, households, records, referrals, overview, exports, audit, help_)
 
 
 def web_application(office: Office) -> FastAPI:
@@ -105,7 +124,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, ActionError | ActionDetailError):
         return _said(request, error, 409 if isinstance(error, ActionError) else 422)
     if isinstance(error, UsageError):
-        return _said(request, error, 404 if error.code == "case_unknown" else 422)
+        return _said(request, error, 404 if error.code in UNKNOWN else 422)
     return _said(request, error, 422)
 
 
@@ -145,12 +164,17 @@ class Frame:
             return
         started, state = time.perf_counter(), {"status": 0}
         body = 0
+        most = MOST_UPLOADED if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
+
+        announced = Headers(scope=scope).get("content-length", "")
 
         async def limited() -> MutableMapping[str, Any]:
             nonlocal body
+            if announced.isascii() and announced.isdigit() and int(announced) > most:
+                raise PageError(413)
             message = await receive()
             body += len(message.get("body", b""))
-            if body > MOST_BYTES:
+            if body > most:
                 raise PageError(413)
             return message
 

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from features.strict import Words
 from reports import charts
 from reports.documents import change_text, say
+from reports.visit_sheet import stylesheet_of_sheets
 from serving.access.roles import ROLES
 from serving.casework.words import word
 
@@ -53,7 +54,9 @@ def environment() -> Environment:
 
 @functools.cache
 def static(name: str) -> bytes:
-    """A file that pages ask for."""
+    """A file that pages ask for; the visit sheet brings its own styles."""
+    if name == "visit_sheet.css":
+        return stylesheet_of_sheets()
     return resources.files("serving.web").joinpath("static", name).read_bytes()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from features.strict import Words
 from serving.casework.actor import Actor
@@ -126,8 +126,8 @@ def staff(*roles: str) -> Callable[[Request], Staff]:
 class Posted:
     """A form that was sent from one of our own pages."""
 
-    def __init__(self, form: FormData) -> None:
-        self._form = form
+    def __init__(self, form: FormData, files: Mapping[str, tuple[str, bytes]] | None = None) -> None:
+        self._form, self._files = form, files or {}
 
     def one(self, name: str, most: int = 4000) -> str:
         """A field; empty where it is missing."""
@@ -142,6 +142,10 @@ class Posted:
         """Several fields as they were sent."""
         return {name: self.many(name) for name in names}
 
+    def file(self, name: str) -> tuple[str, bytes]:
+        """A file that was sent, with its name for people; no path of theirs, and nothing where there is none."""
+        return self._files.get(name, ("", b""))
+
     def starting(self, prefix: str) -> dict[str, str]:
         """Fields of a family, by what follows the prefix."""
         found = {key.removeprefix(prefix): self.one(key) for key in self._form if key.startswith(prefix)}
@@ -150,17 +154,36 @@ class Posted:
 
 async def posted(request: Request) -> Posted:
     """The form of a POST; it must come from a page of ours, with its visitor's token."""
+    return await _posted(request, 0)
+
+
+async def posted_with_file(request: Request) -> Posted:
+    """The same with one file."""
+    return await _posted(request, 1)
+
+
+async def _posted(request: Request, files: int) -> Posted:
     if not own_origin(request):
         raise PageError(403, "form")
-    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
-    given = form.get("form_token", "")
-    token = request.cookies.get(COOKIE, "")
-    wanted = request.cookies.get(DOOR, "") if request.url.path == "/login" else form_token(token) if token else ""
-    if not isinstance(given, str) or not same(given, wanted):
-        if not token and request.url.path != "/login":
-            raise SignInError
-        raise PageError(403, "form")
-    return Posted(form)
+    async with request.form(max_files=files, max_fields=MOST_FIELDS) as form:
+        given = form.get("form_token", "")
+        token = request.cookies.get(COOKIE, "")
+        wanted = request.cookies.get(DOOR, "") if request.url.path == "/login" else form_token(token) if token else ""
+        if not isinstance(given, str) or not same(given, wanted):
+            if not token and request.url.path != "/login":
+                raise SignInError
+            raise PageError(403, "form")
+        sent = {name: file for name, file in form.items() if isinstance(file, UploadFile)}
+        return Posted(form, {name: (called(file.filename or ""), await file.read()) for name, file in sent.items()})
+
+
+def called(name: str) -> str:
+    r"""What a file is called, for people: no folders, no signs that cannot be seen.
+
+    >>> called("../../etc/passwd"), called("C:\\lists\\清单.xlsx")
+    ('passwd', '清单.xlsx')
+    """
+    return "".join(one for one in name.replace("\\", "/").split("/")[-1] if one.isprintable())[-60:]
 
 
 def own_origin(request: Request) -> bool:
@@ -189,3 +212,4 @@ def inside(path: str) -> str:
 OfficeOf = Annotated[Office, Depends(office_of)]
 VisitorOf = Annotated[Visitor, Depends(visitor_of)]
 PostedOf = Annotated[Posted, Depends(posted)]
+PostedFileOf = Annotated[Posted, Depends(posted_with_file)]

@@ -15,9 +15,9 @@ from serving.web.application import web_application
 from serving.web.office import Office
 from tests.casework.desks import household
 from tests.casework.made import COUNTY, COUNTY_AREA, TOWN, VILLAGE, form
-from tests.web.offices import PASSWORD
+from tests.web.offices import PASSWORD, TOKEN, signed_in
+from tests.web.published import VISIT, answered, publish
 from tests.web.shots import CHROMIUM, running
-from tests.web.shown import rich
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 WHO = {
@@ -25,23 +25,48 @@ WHO = {
     "/referrals/{referral_id}": "d1", "/overview": "c1", "/overview/{area}": "s1", "/audit": "u1", "/help": "",
     "/help/how-scores-work": "c1", "/households/{household_id}": "v1",
     "/households/{household_id}/records": "v1", "/households/{household_id}/records/{feed}": "c1",
+    "/households/{household_id}/sheet": "v1", "/weeks/{week}/import": "c1", "/weeks/{week}/import/{key}": "c1",
+    "/exports": "c1",
 }  # fmt: skip
+FILES = {
+    "/static/{name}", "/households/{household_id}/sheet.pdf", "/weeks/{week}/list.xlsx",
+    "/weeks/{week}/import/{key}/errors.xlsx", "/exports/{key}/file",
+}  # fmt: skip
+"""What is no page."""
 PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "feed": "visits"}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
 def address(office: Office) -> Iterator[str]:
-    rich(office.desk, 25)
+    publish(office, 25)
     staffing.put_worker(office.desk, COUNTY, VILLAGE, 30)
     with office.desk.database.reading() as session:
-        ids = {n: cases.newest_case(session, household(n)).case_id for n in (0, 5)}
+        ids = {n: cases.newest_case(session, household(n)).case_id for n in (0, 3, 5)}
     for case_id in ids.values():
         office.desk.act(a.Assign(by=TOWN, to=VILLAGE), case_id, 0)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V1")), ids[0], 1)
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
+    office.desk.act(a.Classify(by=VILLAGE, form=form("V3")), ids[3], 1)
+    PARTS["key"] = sent(office)
     with running(office) as made:
         yield made
+
+
+def sent(office: Office) -> str:
+    """A list that was sent and waits for its confirmation: rows to take, to compare and to send back."""
+    who = signed_in(office, "c1")
+    content = who.get("/weeks/2026-03-01/list.xlsx").content
+    visit = {**VISIT, "finding_date": "2026-03-01"}
+    filled = answered(content, {1: visit, 2: {**visit, "validity": "?"}, 3: visit})
+    who.post("/exports", "/help", week="2026-03-01", format="csv")
+    token = TOKEN.search(who.get("/help").text)
+    assert token is not None
+    answer = who.client.post(
+        "/weeks/2026-03-01/import", data={"form_token": token[1]}, files={"file": ("list.xlsx", filled)},
+        follow_redirects=False,
+    )  # fmt: skip
+    return str(answer.headers["location"]).rsplit("/", 1)[1]
 
 
 @pytest.fixture
@@ -63,7 +88,7 @@ def enter(page: Any, address: str, who: str) -> None:
 
 def test_every_page_of_the_route_table_has_somebody(office: Office) -> None:
     routes = web_application(office).routes
-    shown = {one.path for one in routes if isinstance(one, APIRoute) and "GET" in one.methods} - {"/static/{name}"}
+    shown = {one.path for one in routes if isinstance(one, APIRoute) and "GET" in one.methods} - FILES
     assert shown <= set(WHO), shown - set(WHO)
 
 

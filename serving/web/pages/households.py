@@ -12,11 +12,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
-from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
 from features.errors import UsageError
-from features.feeds.contracts import vocabularies
 from reports.household import per_100
 from reports.weekly_list import CAUSES, VALIDITIES
 from serving.aid import read_aid
@@ -26,24 +24,23 @@ from serving.casework.actor import Actor
 from serving.casework.assignment import Worker
 from serving.casework.case import Case
 from serving.casework.chain import Link
-from serving.casework.chain import chain as casework_chain
 from serving.casework.classification import Mistake, check, vocabulary
 from serving.casework.desk import View
+from serving.casework.facts import told as told_in_words
 from serving.casework.neighbours import neighbours
 from serving.casework.refusals import ActionDetailError, ConflictError, FormError
-from serving.casework.tables import SignalRow, WorkerRow
+from serving.casework.tables import WorkerRow
 from serving.casework.words import word
 from serving.casework.workflow import closing_reasons
-from serving.courses import Entry
 from serving.web.filling import Filled, filled, typed_of
 from serving.web.office import Office
 from serving.web.showing import show
+from serving.web.telling import chain_of, day_of, told_of
 from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, staff
 
 router = APIRouter()
 Looking = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor", "department"))]
 Working = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor"))]
-_STORE_WORDS = {"kind": "event.kind", "category": "category", "programme": "programme", "action": "assistance.action"}
 _CASE_WORDS = {
     "validity": "validity", "disposition": "disposition", "code": "feedback", "need": "need", "state": "state",
     "result": "effect", "step": "deadline", "method": "method",
@@ -73,8 +70,8 @@ def _page(
     department = who.actor.role == "department"
     body = view.signals[0] if view.signals else None
     blind = view.signals is None and not department
-    told = None if department else _told(office, case)
-    chain = () if department else casework_chain(office.desk, who.actor, household_id, _records(told))
+    told = None if department else told_of(office, case)
+    chain = () if department else chain_of(office, who.actor, case, told)
     by_field: dict[str, list[str]] = {}
     for mistake in mistakes:
         by_field.setdefault(mistake.field, []).append(who.word(mistake.words))
@@ -95,25 +92,8 @@ def _page(
         trend=[] if blind or told is None else [(str(day)[5:], p) for day, p, _ in told["trend"]],
         trend_numbers=lambda trend: "、".join(f"{day} {per_100(p)}" for day, p in trend),
         feed_of=lambda record: str(record["delivery"]).rsplit("-", 2)[0], known_feeds=office.project.feeds,
-        as_of=None if told is None else date.fromisoformat(told["as_of"]),
+        as_of=day_of(told),
     )  # fmt: skip
-
-
-def _told(office: Office, case: Case) -> Mapping[str, Any] | None:
-    """What the household's newest list says in words; nothing where it cannot be told."""
-    query = (
-        select(SignalRow.run_id).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc()).limit(1)
-    )  # fmt: skip
-    with office.desk.database.reading() as session:
-        run_id = session.scalar(query)
-    return None if run_id is None else office.told(case.household_id, run_id)
-
-
-def _records(told: Mapping[str, Any] | None) -> list[Entry]:
-    """Departments' records as the list's run knew them."""
-    return [
-        Entry(date.fromisoformat(one["day"]), one["table"], one["detail"]) for one in (told or {}).get("records", ())
-    ]
 
 
 def _workers(office: Office, who: Staff) -> list[Worker]:
@@ -134,7 +114,8 @@ def _facts(chain: Sequence[Link], who: Staff, minor_units: int, *, blind: bool) 
             if level and not blind:
                 text += f"{who.say('，级别', ', level')} {who.word(_level(str(level)))}"
         elif link.source == "store":
-            text = " ".join(_coded(link.detail, who, minor_units))
+            words = told_in_words(link.detail, minor_units)
+            text = "" if words is None else who.word(words)
         elif link.source == "request":
             text = (
                 who.word(word("request", str(link.detail["kind"])))
@@ -152,20 +133,6 @@ def _level(level: str) -> Any:
     from reports.documents import words
 
     return words(f"level_{level}")
-
-
-def _coded(detail: Mapping[str, Any], who: Staff, minor_units: int) -> list[str]:
-    """Codes of a department's record in words; the store keeps amounts in the currency's smallest units."""
-    found = []
-    for key, value in detail.items():
-        group = vocabularies().get(_STORE_WORDS.get(key, ""), {})
-        if str(value) in group:
-            found.append(who.word(group[str(value)]))
-        elif key == "amount" and isinstance(value, int | float):
-            found.append(f"{value / minor_units:,.0f} {who.say('元', 'yuan')}")
-        elif key in ("period", "policy_clause"):
-            found.append(str(value))
-    return found
 
 
 def _said(detail: Mapping[str, Any], who: Staff) -> list[str]:

@@ -1,0 +1,137 @@
+"""The visit sheet: everything of the record on it, two sides, nothing of a score for who visits first, the same bytes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from features.strict import Words
+from reports.visit_sheet import Fact, Sheet, Topic, blind_topics, content, to_html, to_pdf
+from serving.casework import actions as a
+from serving.casework import cases
+from serving.casework.sheets import boxes
+from serving.casework.tables import AuditRow
+from serving.web.office import Office
+from tests.casework.desks import household
+from tests.casework.made import TOWN, VILLAGE
+from tests.web.offices import signed_in
+from tests.web.shown import SENTENCES, rich
+
+FIELDS = (
+    "visited_on", "method", "met", "minutes", "validity", "causes", "depth", "onset", "evidence", "savings", "kin",
+    "disposition", "needs", "watch_until", "recheck_on", "note",
+)  # fmt: skip
+LEAKS = ("骤增", "骤减", "27,130", "每 100 户", "级别", "rank", "expense", "income", "9 倍", "9 times")
+HOSTILE = '#panic("x") *b* $x$ #sys.inputs <script>alert(1)</script> \\ @ref `raw` //c'
+
+
+def made(*, blind: bool = False, text: str = "住院结算 13,400 元") -> Sheet:
+    said = Words(zh=text, en=text)
+    return Sheet(
+        project=said, household="8f3c21d09ab44e67c51b0d2e", place=said, as_of=date(2026, 11, 22),
+        visit_by=date(2026, 11, 27), facts=tuple(Fact(date(2026, 11, 1 + n), said) for n in range(9)),
+        topics=blind_topics() if blind else tuple(Topic(family, (said,)) for family in (*SENTENCES, "strange", "context")),
+        vocabulary=boxes(), most_causes=3, account="v1", at=datetime(2026, 11, 26, 7, tzinfo=UTC), blind=blind,
+    )  # fmt: skip
+
+
+def read(pdf: bytes, folder: Path) -> tuple[str, int]:
+    """Text without spaces, and how many pages; needs pdftotext."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("there is no pdftotext on this machine")
+    path = folder / "sheet.pdf"
+    path.write_bytes(pdf)
+    out = subprocess.run(["pdftotext", "-raw", str(path), "-"], capture_output=True, check=True).stdout.decode()
+    return re.sub(r"\s", "", out), out.count("\f")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("blind", [False, True])
+def test_every_field_of_the_record_is_on_two_sides(tmp_path: Path, language: str, *, blind: bool) -> None:
+    sheet = made(blind=blind)
+    text, sides = read(to_pdf(sheet, language), tmp_path)
+    assert sides == 2
+    shown = content(sheet, language)
+    fields = [field for part in shown["parts"] for field in part["fields"]]
+    assert tuple(field["name"] for field in fields) == FIELDS
+    wanted = [field["title"] for field in fields] + [choice for field in fields for choice in field["choices"]]
+    wanted += [*shown["verdicts"], shown["reminder"], shown["printed"], shown["code"]]
+    missing = [one for one in wanted if re.sub(r"\s", "", one) not in text]
+    assert missing == []
+    assert ("Page2of2" if language == "en" else "第2页，共2页") in text
+    page = to_html(sheet, language)
+    assert "<script" not in page
+    assert [one for one in wanted if one.replace("'", "&#39;") not in page] == []
+
+
+def test_the_same_sheet_gives_the_same_bytes() -> None:
+    assert to_pdf(made()) == to_pdf(made())
+    assert to_pdf(made()) != to_pdf(made(blind=True))
+
+
+def test_what_people_typed_is_no_markup(tmp_path: Path) -> None:
+    text, sides = read(to_pdf(made(text=HOSTILE)), tmp_path)
+    assert sides == 2
+    assert '#panic("x")*b*$x$#sys.inputs<script>' in text
+    assert "<script" not in to_html(made(text=HOSTILE))
+
+
+def test_very_long_texts_stay_on_two_sides(tmp_path: Path) -> None:
+    assert read(to_pdf(made(text="近三个月医疗自付" * 200)), tmp_path)[1] == 2
+    assert read(to_pdf(made(text="own medical payments " * 90), "en"), tmp_path)[1] == 2
+
+
+@pytest.fixture
+def desk(office: Office) -> Office:
+    rich(office.desk, 9)
+    for n in (0, 8):
+        with office.desk.database.reading() as session:
+            case_id = cases.newest_case(session, household(n)).case_id
+        office.desk.act(a.Assign(by=TOWN, to=VILLAGE), case_id, 0)
+    return office
+
+
+def test_who_visits_first_reads_no_score_and_random_rows_look_alike(desk: Office, tmp_path: Path) -> None:
+    who, texts, pages = signed_in(desk, "v1"), [], []
+    for n in (0, 8):
+        answer = who.get(f"/households/{household(n)}/sheet.pdf")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/pdf"
+        text, sides = read(answer.content, tmp_path)
+        assert sides == 2
+        page = who.get(f"/households/{household(n)}/sheet").text
+        for leak in LEAKS:
+            assert leak not in text and leak not in page, leak
+        texts.append(re.sub(r"[0-9a-f]{4}-[0-9a-f]{4}|\d+月\d+日", "·", text))
+        pages.append(re.sub(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}|\d+月\d+日", "·", page))
+    assert texts[0] == texts[1]
+    assert pages[0] == pages[1]
+
+
+def test_a_county_reads_the_reasons_and_each_sheet_is_written_down(desk: Office, tmp_path: Path) -> None:
+    who = signed_in(desk, "c1")
+    text, _ = read(who.get(f"/households/{household(0)}/sheet.pdf").content, tmp_path)
+    assert re.sub(r"\s", "", SENTENCES["expense"][0]) in text
+    assert "c1于" in text
+    with desk.desk.database.reading() as session:
+        lines = list(session.scalars(select(AuditRow).where(AuditRow.kind == "export")))
+    assert [(line.account, line.subject) for line in lines] == [("c1", household(0))]
+
+
+def test_sheets_are_for_visitors_of_the_area(desk: Office) -> None:
+    for account, status in (("s1", 403), ("d1", 403), ("u1", 403), ("x1", 403)):
+        assert signed_in(desk, account).get(f"/households/{household(0)}/sheet.pdf").status_code == status
+    assert signed_in(desk, "v1").get(f"/households/{household(1)}/sheet").status_code == 200
+    assert signed_in(desk, "c1").get(f"/households/{'f' * 24}/sheet.pdf").status_code == 404
+
+
+def test_long_records_leave_room_for_what_is_asked_of_everybody(tmp_path: Path) -> None:
+    long = "住院结算 自付 13,400 元，门诊结算 自付 2,100 元，药店结算 自付 600 元，救助待遇 未到账，" * 3
+    for language in ("zh", "en"):
+        assert read(to_pdf(made(blind=True, text=long), language), tmp_path)[1] == 2
