@@ -205,12 +205,10 @@ def _rows(file: Path, name: str) -> list[list[Any]]:
 
     try:
         _look_inside(file)
-        book = load_workbook(file, read_only=True, data_only=False)
-        try:
+        with file.open("rb") as stream:  # a workbook that cannot be read would keep its file open
+            book = load_workbook(stream, read_only=True, data_only=False)
             found = itertools.islice(book.worksheets[0].iter_rows(max_col=MOST_COLUMNS), MOST_ROWS)
             return [[_value(cell) for cell in row] for row in found]
-        finally:
-            book.close()
     except Exception as error:
         raise DataError("list_file_unreadable", file=name) from error
 
