@@ -27,6 +27,7 @@ from models.bundle import Bundle
 from models.levels import INSUFFICIENT
 from models.registry import Registry, Version
 from reports.documents import Explanation
+from serving import quality
 from serving.cohort import feed_lines, heading_of, score_day, with_history
 from serving.earlier import earlier
 from serving.explaining import Scored, explanations
@@ -115,6 +116,8 @@ def run(
     sign = open_pseudonymiser(settings, Home(settings.home)).sign
     made = weekly_list_of(project, scored, selection, told, sign)
     described = _described(scored, known, selection, before, folder=folder)
+    cohort = scored.frame.loc[list(scored.scores["household_id"])]
+    quality.keep(home, run_id, quality.measure(project, bundle, (run_id, as_of), cohort, store, settings, told))
     with staged_folder(folder) as staged:
         write_run(staged, scored, selection, made, told, described, options, before)
     report("score", 3, 3)

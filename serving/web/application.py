@@ -21,7 +21,20 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, overview, referrals, tasks, weeks
+from serving.web.pages import (
+    about,
+    audit,
+    door,
+    feedback,
+    help_,
+    households,
+    models,
+    overview,
+    quality,
+    referrals,
+    tasks,
+    weeks,
+)
 from serving.web.rendering import static
 from serving.web.showing import show
 from serving.web.visitor import PageError, SignInError
@@ -48,7 +61,7 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, tasks, households, referrals, overview, audit, help_)
+ROOMS = (door, weeks, tasks, households, referrals, overview, feedback, quality, models, audit, help_, about)
 
 
 def web_application(office: Office) -> FastAPI:

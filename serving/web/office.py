@@ -9,18 +9,26 @@ from datetime import date
 
 from features.divisions import AreaTree
 from features.project import Project
-from features.settings import Settings
+from features.settings import Home, ProjectHome, Settings
 from reports.documents import Explanation
+from serving.anatomy import Anatomy, anatomy
 from serving.api.surroundings import Surroundings
+from serving.cards import Cards
 from serving.casework.actor import Actor
 from serving.casework.chain import Link, chain
 from serving.casework.desk import Desk, open_desk
 from serving.web.accounts import Account, actor_of
 from serving.web.sessions import Sessions
+from serving.web.shelf import Shelf
 from serving.weeks import Weeks
 
 Explain = Callable[[str, date], Explanation | None]
 Chained = Callable[[Actor, str], tuple[Link, ...]]
+TakeApart = Callable[[str, str], Anatomy | None]
+
+
+def _nothing(_version: str, _household: str) -> None:
+    """Where no model is at hand."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Office:
     Attributes:
         explain: a household as known on a list's day, in words; None where it cannot be told now.
         chained: a household's chain, with departments' records where there is a store.
+        take_apart: a household's score by a version with all its parts; None where they cannot be told.
     """
 
     desk: Desk
@@ -37,16 +46,27 @@ class Office:
     settings: Settings
     explain: Explain
     chained: Chained
+    take_apart: TakeApart = _nothing
+    cards: Cards = field(init=False)
     sessions: Sessions = field(init=False)
+    shelf: Shelf = field(init=False)
 
     def __post_init__(self) -> None:
         made = Sessions(self.desk, self.settings.session_idle, self.settings.session_longest)
         object.__setattr__(self, "sessions", made)
+        object.__setattr__(self, "shelf", Shelf(self.desk))
+        task = self.project.task(self.settings.task or None)[0]
+        object.__setattr__(self, "cards", Cards(self.project.name, task, self.settings))
 
     @property
     def project(self) -> Project:
         """The deployment."""
         return self.desk.project
+
+    @property
+    def home(self) -> ProjectHome:
+        """The project's part of the home."""
+        return Home(self.settings.home).project(self.project.name)
 
     @property
     def tree(self) -> AreaTree:
@@ -63,7 +83,6 @@ class Office:
 def open_office(opened: Surroundings) -> Office:
     """The office of a service process."""
     from features.engines.duckdb import engine
-    from features.settings import Home
     from serving.explaining import explanations
 
     desk = open_desk(opened.project, opened.settings)
@@ -85,4 +104,11 @@ def open_office(opened: Surroundings) -> Office:
         with reading, engine(opened.settings, home) as duck:
             return chain(desk, by, household, store=opened.days.store, engine=duck)
 
-    return Office(desk, opened.weeks, opened.settings, told, chained)
+    def take_apart(version: str, household: str) -> Anatomy | None:
+        served, days = opened.current.now, opened.weeks.days()
+        if served is None or served.version.number != version or not days:
+            return None
+        known = opened.days.load(days[-1], served)
+        return None if known is None else anatomy(known, served.bundle, version, household, opened.project.currency)
+
+    return Office(desk, opened.weeks, opened.settings, told, chained, take_apart)
