@@ -12,10 +12,11 @@ from reports.charts import BRAND, INK, LEVEL_COLOURS, LINE, PALE, STEEL, line, n
 EASE = "#1e6b45"
 
 
-def columns(points: Sequence[tuple[str, float | None]], label: str, *, width: float = 720, height: float = 130) -> str:
+def columns(points: Sequence[tuple[str, float | None]], label: str, *, height: float = 130) -> str:
     """A count by week: a column each with its number above and its day below; a dash where it is not shown."""
     top = max([value for _, value in points if value is not None] or [1.0]) or 1.0
-    step, floor, ceiling = width / max(len(points), 1), height - 22, 20.0
+    step, floor, ceiling = 50.0, height - 22, 20.0
+    width = step * max(len(points), 1)
     shapes = [line(0, floor, width, floor, STEEL)]
     for ix, (tick, value) in enumerate(points):
         middle = (ix + 0.5) * step
@@ -45,7 +46,7 @@ def rate_track(share: float, low: float, high: float, label: str, *, width: floa
 
 
 def reliability(points: Sequence[tuple[float, float, float, float]], label: str, *, side: float = 320) -> str:
-    """Expected against observed shares with intervals: (expected, observed, low, high); on the dashed line they agree."""
+    """Expected against observed shares: (expected, observed, low, high); on the dashed line they agree."""
     top = max([*(high for *_, high in points), *(expected for expected, *_ in points), 0.01]) * 1.06
     left, floor = 40.0, side - 28
 

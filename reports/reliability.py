@@ -34,7 +34,7 @@ def precision_points(
     found = np.cumsum(outcome[order])
     made = []
     for share in shares:
-        size = int(round(share * len(score)))
+        size = round(share * len(score))
         if size:
             low, high = wilson(float(found[size - 1]), size)
             _, precision, low, high = _rounded(share, found[size - 1] / size, low, high)

@@ -1,7 +1,7 @@
 """Model cards as pages tell them: what the registry said last, kept in memory and in the home.
 
-A page never waits for the registry where something is known: what is older than a minute is asked for again beside
-it. Where the registry does not answer, the last card stays, and says so.
+A process asks once before it answers; from then on no page waits for the registry: what is older than a minute is
+asked for again beside it. Where the registry does not answer, the last card stays, and says so.
 """
 
 from __future__ import annotations
@@ -68,16 +68,18 @@ class Cards:
         with self._lock:
             known = self._known.get(key) or self._read(key)
             old = time.monotonic() - self._looked.get(key, -FRESH_SECONDS) >= FRESH_SECONDS
+            first = key not in self._looked
             begin = old and key not in self._asking
             if begin:
                 self._asking.add(key)
-        if begin and known is None:
+        if begin and first:  # nobody can say yet whether the registry answers
             self._ask(key, ask)
         elif begin:
             threading.Thread(target=self._ask, args=(key, ask), name=f"card {key}", daemon=True).start()
         return self._known.get(key) or known
 
     def _ask(self, key: str, ask: Callable[[], Any]) -> None:
+        told: Told | None
         try:
             told = Told(ask(), datetime.now(UTC))
             self._write(key, told)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import pandas as pd
 from features.divisions import area_tree
 from features.engines.duckdb import Engine
 from features.errors import DependencyError, UsageError
-from features.feeds.quarantine import Quarantine
 from features.freshness import check_areas
 from features.identity import open_cipher
 from features.project import Project
@@ -28,7 +27,6 @@ from features.settings import Home, ProjectHome, Settings
 from features.staging import write_atomically
 from features.store import Store
 from models.bundle import Bundle, canonical, load
-from reports.documents import Explanation
 from reports.drift import drift
 from serving.days import Days
 from serving.runs import RunFolder
@@ -70,7 +68,7 @@ def _noted(home: ProjectHome, run_id: str, _changed: int) -> Mapping[str, Any] |
 
 def measure(
     project: Project, bundle: Bundle, run: tuple[str, date], cohort: pd.DataFrame, store: Store, settings: Settings,
-    told: Mapping[str, Explanation] | None = None,
+    listed: Iterable[tuple[Sequence[str], float | None]],
 ) -> dict[str, Any]:  # fmt: skip
     """The data of a run, and the reasons that its list gives.
 
@@ -81,7 +79,7 @@ def measure(
         cohort: indicators of those who were scored, by household.
         store: whose deliveries had rows that were returned.
         settings: for the key of the returned rows.
-        told: explanations of those who are listed.
+        listed: of each listed household the families of its reasons in order, and the share that they carry.
     """
     now = {name: cohort[name].to_numpy(dtype=np.float64) for name in bundle.schema.ids}
     moved = drift(reference(store.home.project(project.name), bundle), now)
@@ -94,7 +92,7 @@ def measure(
             for entry in bundle.schema.entries
         },
         "returned": returned(project.name, store, settings, run[1]),
-        "reasons": reasons_given(told or {}),
+        "reasons": reasons_given(listed),
     }
 
 
@@ -122,7 +120,8 @@ def _again(project: Project, task: str, store: Store, settings: Settings, run: R
     if bundle is None or panel is None:
         raise UsageError("quality_panel_absent", day=run.as_of)
     cohort = panel.read([run.as_of]).set_index("household_id").loc[list(run.scores()["household_id"])]
-    return measure(project, bundle, (run.run_id, run.as_of), cohort, store, settings)
+    listed = [([one["family"] for one in row["reasons"]], row.get("explained")) for row in run.households()]
+    return measure(project, bundle, (run.run_id, run.as_of), cohort, store, settings, listed)
 
 
 def keep(home: ProjectHome, run_id: str, content: Mapping[str, Any]) -> None:
@@ -143,6 +142,9 @@ def reference(home: ProjectHome, bundle: Bundle) -> dict[str, np.ndarray] | None
 
 def returned(project: str, store: Store, settings: Settings, day: date) -> list[dict[str, Any]]:
     """Deliveries of the last weeks with rows that were returned, and how many for which rule; newest first."""
+    from features.feeds.quarantine import Quarantine
+    from features.feeds.validation import rules
+
     since = day - timedelta(days=RETURNED_DAYS)
     known = {one.delivery_id: one for one in store.deliveries() if one.quarantined and one.received_on >= str(since)}
     counts: dict[str, Counter[str]] = {name: Counter() for name in known}
@@ -160,21 +162,30 @@ def returned(project: str, store: Store, settings: Settings, day: date) -> list[
     return [
         {
             "delivery": one.delivery_id, "feed": one.feed, "received_on": str(one.received_on),
-            "delivered": one.delivered, "returned": one.quarantined, "rules": dict(sorted(counts[one.delivery_id].items())),
+            "delivered": one.delivered, "returned": one.quarantined,
+            "rules": [
+                {"count": count, **rules()[rule]["says"].model_dump()}
+                for rule, count in counts[one.delivery_id].most_common()
+                if rule in rules()
+            ],
         }
         for one in order
     ]  # fmt: skip
 
 
-def reasons_given(told: Mapping[str, Explanation]) -> dict[str, Any]:
-    """How often each family of reasons comes first and at all, and how much of a score the shown reasons carry."""
-    first, anywhere, explained = Counter[str](), Counter[str](), []
-    for one in told.values():
-        families = [reason.family for reason in one.reasons]
+def reasons_given(listed: Iterable[tuple[Sequence[str], float | None]]) -> dict[str, Any]:
+    """How often each family of reasons comes first and at all, and how much of a score the shown reasons carry.
+
+    Args:
+        listed: of each listed household the families of its reasons in order, and the share that they carry.
+    """
+    first, anywhere, explained, rows = Counter[str](), Counter[str](), [], 0
+    for families, share in listed:
+        rows += 1
         first.update(families[:1])
         anywhere.update(set(families))
-        if families and one.explained is not None:
-            explained.append(one.explained)
+        if families and share is not None:
+            explained.append(share)
     middle = [round(float(value), 6) for value in np.quantile(explained, (0.1, 0.5, 0.9))] if explained else None
-    return {"rows": len(told), "first": dict(sorted(first.items())), "anywhere": dict(sorted(anywhere.items())),
+    return {"rows": rows, "first": dict(sorted(first.items())), "anywhere": dict(sorted(anywhere.items())),
             "explained": middle}  # fmt: skip

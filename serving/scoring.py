@@ -117,7 +117,9 @@ def run(
     made = weekly_list_of(project, scored, selection, told, sign)
     described = _described(scored, known, selection, before, folder=folder)
     cohort = scored.frame.loc[list(scored.scores["household_id"])]
-    quality.keep(home, run_id, quality.measure(project, bundle, (run_id, as_of), cohort, store, settings, told))
+    listed = [([reason.family for reason in one.reasons], one.explained) for one in told.values()]
+    seen = quality.measure(project, bundle, (run_id, as_of), cohort, store, settings, listed)
+    quality.keep(home, run_id, seen)
     with staged_folder(folder) as staged:
         write_run(staged, scored, selection, made, told, described, options, before)
     report("score", 3, 3)

@@ -11,6 +11,7 @@ The same rule is applied to each figure and each week by itself, with the rows t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 
 LEAST = 10
 """Fewer households than these could be recognised."""
@@ -63,4 +64,4 @@ def is_open(path: Sequence[str], parts: Callable[[str], Mapping[str, int]], whol
     """
     if is_small(whole):
         return False
-    return all(below not in hidden(parts(above)) for above, below in zip(path, path[1:], strict=False))
+    return all(below not in hidden(parts(above)) for above, below in pairwise(path))

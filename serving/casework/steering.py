@@ -179,11 +179,11 @@ def _recalls(desk: Desk, areas: Sequence[str], newest: date, chosen: Any) -> dic
     query = (
         select(
             PlaceRow.area_code, SealedRow.kind, SealedRow.selection_probability,
-            func.max(case((validity.in_(CONFIRMED), 2), (validity.in_(UNTOLD), 0), else_=1)),
+            func.max(case((or_(validity.is_(None), validity.in_(UNTOLD)), 0), (validity.in_(CONFIRMED), 2), else_=1)),
         )
         .join(SignalRow, SignalRow.case_id == PlaceRow.case_id)
         .join(SealedRow, and_(SealedRow.run_id == SignalRow.run_id, SealedRow.household_id == SignalRow.household_id))
-        .join(FindingRow, and_(FindingRow.case_id == PlaceRow.case_id, FindingRow.found_on < newest))
+        .outerjoin(FindingRow, and_(FindingRow.case_id == PlaceRow.case_id, FindingRow.found_on < newest))
         .where(PlaceRow.area_code.in_(areas), SignalRow.as_of < newest, SignalRow.as_of == PlaceRow.week, chosen)
         .group_by(PlaceRow.area_code, SignalRow.run_id, SignalRow.household_id, SealedRow.kind,
                   SealedRow.selection_probability)

@@ -14,6 +14,7 @@ from serving.web.application import web_application
 from serving.web.office import Office
 from tests.casework.desks import household
 from tests.casework.made import COUNTY, COUNTY_AREA, TOWN, VILLAGE, form
+from tests.web.carded import known
 from tests.web.offices import PASSWORD
 from tests.web.shots import CHROMIUM, running
 from tests.web.shown import rich
@@ -22,9 +23,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium o
 WHO = {
     "/": "c1", "/login": "", "/weeks": "c1", "/weeks/{week}": "c1", "/tasks": "v1", "/referrals": "d1",
     "/referrals/{referral_id}": "d1", "/overview": "c1", "/overview/{area}": "s1", "/audit": "u1", "/help": "",
-    "/help/how-scores-work": "c1", "/households/{household_id}": "v1",
+    "/help/how-scores-work": "c1", "/households/{household_id}": "v1", "/feedback": "s1", "/quality": "s1", "/about": "",
+    "/models": "a1", "/models/{version}": "a1", "/models/{version}/cases/{household_id}": "a1",
 }  # fmt: skip
-PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5)}
+PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "version": "1"}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -38,6 +40,7 @@ def address(office: Office) -> Iterator[str]:
         office.desk.act(a.Assign(by=TOWN, to=VILLAGE), case_id, 0)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V1")), ids[0], 1)
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
+    known(office)
     with running(office) as made:
         yield made
 

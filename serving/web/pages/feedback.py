@@ -44,8 +44,8 @@ def feedback(request: Request, office: OfficeOf, who: Steering) -> Response:
     shown = lines(found)
     routing = office.desk.rules.routing
     return show(
-        request, "feedback.html", lines=shown, hidden=len(found) - len(shown), any=bool(found), least=LEAST, weeks=WEEKS,
-        names=routing.departments, area=area,
+        request, "feedback.html", lines=shown, hidden=len(found) - len(shown), any=bool(found), least=LEAST,
+        weeks=WEEKS, names=routing.departments,
     )  # fmt: skip
 
 

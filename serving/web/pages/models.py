@@ -22,7 +22,8 @@ from serving.web.showing import show
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
 router = APIRouter()
-Looking = Annotated[Staff, Depends(staff("analyst", "supervisor", "admin"))]
+LOOKING = staff("analyst", "supervisor", "admin")
+Looking = Annotated[Staff, Depends(LOOKING)]
 Analysing = Annotated[Staff, Depends(staff("analyst"))]
 PROMOTION = re.compile(r"zhouji\.promotion\.(?P<alias>[^.]+)\.(?P<what>reason|approver|gates|forced)")
 HOUSEHOLD = re.compile(r"[0-9a-f]{24}")
@@ -30,8 +31,8 @@ DRAWN = 12
 """Parts that a waterfall shows one by one; the others are one bar."""
 
 
-@router.get("/models")
-def models(request: Request, office: OfficeOf, who: Looking) -> Response:
+@router.get("/models", dependencies=[Depends(LOOKING)])
+def models(request: Request, office: OfficeOf) -> Response:
     """All versions."""
     told = office.cards.versions()
     lists = _lists(office)
@@ -53,13 +54,11 @@ def card(request: Request, version: str, office: OfficeOf, who: Looking) -> Resp
     report: Mapping[str, Any] = content.get("evaluation") or {}
     runs = _lists(office).get(version, [])
     return show(
-        request, "model.html", version=known, told=whole or told, training=content.get("training"), report=report,
-        main=(report.get("models") or {}).get(MAIN, {}), measures=[(key, say(f"measure_{key}", who.language)) for key in MEASURES],
-        models=[(_named(name, who.language), values) for name, values in (report.get("models") or {}).items()],
-        capacity=_capacity(report, who.language), calibration=content.get("calibration"), precision=content.get("precision"),
-        fairness=_groups(office, report, "fairness", who.language), slices=_groups(office, report, "slices", who.language),
-        figure=figure, percent=percent, promotions=promotions(known["tags"]), runs=runs, recall=_recall(office, who, runs),
-        miss=miss, least=LEAST, reasons=_reasons(office, runs), task=_task(office), address=_address(office, content),
+        request, "model.html", version=known, told=whole or told, training=content.get("training"),
+        calibration=content.get("calibration"), precision=content.get("precision"), figure=figure, percent=percent,
+        promotions=promotions(known["tags"]), runs=runs, recall=_recall(office, who, runs), miss=miss, least=LEAST,
+        reasons=_reasons(office, runs), task=_task(office), address=_address(office, content),
+        **_measured(office, report, who.language),
     )  # fmt: skip
 
 
@@ -106,6 +105,20 @@ def _lists(office: Office) -> dict[str, list[str]]:
     return found
 
 
+def _measured(office: Office, report: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """What an evaluation says, in words."""
+    compared = report.get("models") or {}
+    order = sorted(compared, key=lambda name: name != MAIN)
+    return {
+        "report": report,
+        "measures": [(key, say(f"measure_{key}", language)) for key in MEASURES],
+        "models": [(_named(name, language), compared[name]) for name in order],
+        "capacity": _capacity(report, language),
+        "fairness": groups_of(report.get("fairness") or {}, office.project, language),
+        "slices": groups_of(report.get("slices") or {}, office.project, language),
+    }
+
+
 def _named(name: str, language: str) -> str:
     return say(f"model_{name}", language) if f"model_{name}" in catalogue() else name
 
@@ -118,10 +131,6 @@ def _capacity(report: Mapping[str, Any], language: str) -> list[tuple[str, float
         if values.get("precision") is not None and low is not None and high is not None:
             found.append((_named(name, language), values["precision"], low, high))
     return sorted(found, key=lambda row: -row[1])
-
-
-def _groups(office: Office, report: Mapping[str, Any], part: str, language: str) -> dict[str, list[tuple[str, Any]]]:
-    return groups_of(report.get(part) or {}, office.project, language)
 
 
 def _recall(office: Office, who: Staff, runs: Sequence[str]) -> Recall | None:

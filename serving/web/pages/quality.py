@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from features.divisions import AreaTree
-from features.feeds.validation import rules
 from reports.drift import LOOK, SHIFTED
 from serving import quality as seen_by
 from serving.web.showing import show
@@ -39,18 +38,20 @@ def quality(request: Request, office: OfficeOf, who: Checking) -> Response:
     if not weeks:
         return show(request, "quality.html", week=None)
     week, feeds = weeks[0], office.project.feeds
-    seen = seen_by.noted(office.home, week.run.run_id)
-    columns, cells = grid(office.tree, who.actor.area, (seen or {}).get("areas") or [])
+    noted = seen_by.noted(office.home, week.run.run_id)
+    seen: Mapping[str, Any] = noted or {}
+    columns, cells = grid(office.tree, who.actor.area, seen.get("areas") or [])
     states = {name: state for name, state in week.receipt["feeds"].items() if name in feeds}
     rows = [(name, feeds[name].name, state, cells.get(name, {})) for name, state in states.items()]
-    moved = _moved((seen or {}).get("indicators") or {})
-    returned = [one for one in (seen or {}).get("returned") or [] if one["feed"] in feeds]
+    indicators = seen.get("indicators") or {}
+    moved = _moved(indicators)
+    returned = [one for one in seen.get("returned") or [] if one["feed"] in feeds]
     troubled = [row for row in rows if row[2]["status"] != "current" or any(c.troubled for c in row[3].values())]
     return show(
-        request, "quality.html", week=week.run.as_of, seen=seen is not None, looked=bool(columns), columns=columns, rows=rows,
-        troubled=troubled, moved=moved, indicators=_lines((seen or {}).get("indicators") or {}), returned=returned,
-        feeds=feeds, rules=rules(), names={code: office.tree.name(code, who.language) for code in columns}, shifted=SHIFTED,
-        sound=seen is not None and not troubled and not returned and not any(one["psi"] >= SHIFTED for _, one in moved),
+        request, "quality.html", week=week.run.as_of, seen=bool(seen), looked=bool(columns), columns=columns, rows=rows,
+        troubled=troubled, moved=moved, indicators=_lines(indicators), returned=returned, feeds=feeds,
+        names={code: office.tree.name(code, who.language) for code in columns}, shifted=SHIFTED,
+        sound=bool(columns) and not (troubled or returned or any(one["psi"] >= SHIFTED for _, one in moved)),
         departments=office.project.departments,
     )  # fmt: skip
 
