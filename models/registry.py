@@ -257,6 +257,19 @@ class Registry:
         with mlflow.start_run(experiment_id=experiment, run_name=name, tags=tags, nested=True) as run:
             yield run
 
+    def training_of(self, version: Version) -> dict[str, Any]:
+        """The training that made a version: run, experiment, choices, tags, and when it was logged."""
+        with self._asking() as client:
+            run = client.get_run(version.tags.get("zhouji.training_run") or version.run_id)
+        started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        return {
+            "run_id": str(run.info.run_id),
+            "experiment_id": str(run.info.experiment_id),
+            "params": dict(run.data.params),
+            "tags": {key: text for key, text in run.data.tags.items() if not key.startswith("mlflow.")},
+            "logged_at": started.isoformat(),
+        }
+
     # --- versions ----------------------------------------------------------------------------------------------
 
     def versions(self, project: str, task: str) -> list[Version]:

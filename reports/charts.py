@@ -166,19 +166,21 @@ def peer_strip(value: float, low: float, median: float, high: float, label: str,
     return svg(width, 22, label, shapes)
 
 
-def sparkline(values: Sequence[float], label: str, *, width: float = 90, height: float = 20) -> str:
-    """A line without axes, its newest point marked."""
-    if not values:
+def sparkline(values: Sequence[float | None], label: str, *, width: float = 90, height: float = 20) -> str:
+    """A line without axes, its newest point marked; it is broken where there is no value."""
+    known = [value for value in values if value is not None]
+    if not known:
         return svg(width, height, label, [])
-    low, high = min(values), max(values)
+    low, high = min(known), max(known)
     span = (high - low) or 1.0
     step = (width - 8) / max(len(values) - 1, 1)
-    points = [
-        (4 + ix * step, height - 4 - (height - 8) * ((v - low) / span if high > low else 0.5))
-        for ix, v in enumerate(values)
-    ]
-    path = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
-    x, y = points[-1]
+    path, drawing = "", False
+    x = y = 0.0
+    for ix, value in enumerate(values):
+        if value is not None:
+            x, y = 4 + ix * step, height - 4 - (height - 8) * ((value - low) / span if high > low else 0.5)
+            path += f"{'L' if drawing else 'M'}{number(x)} {number(y)}"
+        drawing = value is not None
     return svg(
         width,
         height,

@@ -64,8 +64,8 @@ def to_html(report: Mapping[str, Any], project: Project, language: str = "zh") -
             "recall": percent(recall),
             "missed": percent(None if recall is None else 1 - recall),
         },
-        slices=_tables(report.get("slices", {}), project, language),
-        fairness=_tables(report.get("fairness", {}), project, language),
+        slices=groups_of(report.get("slices", {}), project, language),
+        fairness=groups_of(report.get("fairness", {}), project, language),
         lists=_lists(report, language),
     )
 
@@ -90,7 +90,7 @@ def _bars(models: Mapping[str, Any], key: str, language: str) -> list[tuple[str,
     return rows
 
 
-def _tables(groups: Any, project: Project, language: str) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+def groups_of(groups: Any, project: Project, language: str) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
     """Slices by name, in words, whether they came as mappings or as lists."""
     if not isinstance(groups, Mapping):
         return {}

@@ -319,6 +319,25 @@ def vault_rotate(console: Console, dry_run: DryRun = False) -> None:
 
 
 @command(app)
+def drift(
+    console: Console,
+    as_of: AsOf = None,
+    week: Week = None,
+    task: TaskName = None,
+    fail_on: Annotated[
+        float | None, typer.Option("--fail-on", help="PSI 达到此值时退出码 4 exit code 4 from this PSI on")
+    ] = None,
+) -> None:
+    """检查一期清单的数据：指标漂移、缺失、各辖区到数；页面显示结果。 Check the data of a list; pages show the result.
+
+    Example: zhouji drift --as-of 2026-11-08 --json
+    """
+    from serving.commands import drift as commands
+
+    commands.drift(console, as_of=as_of, week=week, task=task, fail_on=fail_on)
+
+
+@command(app)
 def doctor(console: Console) -> None:
     """检查运行环境，缺什么、怎么补。 Check the surroundings: what is missing and how to repair it."""
     from serving.commands import housekeeping

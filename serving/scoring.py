@@ -27,6 +27,7 @@ from models.bundle import Bundle
 from models.levels import INSUFFICIENT
 from models.registry import Registry, Version
 from reports.documents import Explanation
+from serving import quality
 from serving.cohort import feed_lines, heading_of, score_day, with_history
 from serving.courses import courses
 from serving.earlier import earlier
@@ -117,6 +118,10 @@ def run(
     made = weekly_list_of(project, scored, selection, told, sign)
     records = courses(store, engine, as_of, told)
     described = _described(scored, known, selection, before, folder=folder)
+    cohort = scored.frame.loc[list(scored.scores["household_id"])]
+    listed = [([reason.family for reason in one.reasons], one.explained) for one in told.values()]
+    seen = quality.measure(project, bundle, (run_id, as_of), cohort, store, settings, listed)
+    quality.keep(home, run_id, seen)
     with staged_folder(folder) as staged:
         write_run(staged, scored, selection, made, told, described, options, before, records)
     report("score", 3, 3)

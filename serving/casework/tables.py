@@ -143,7 +143,7 @@ class SignalRow(Base):
 
 
 class SealedRow(Base):
-    """How a household came on a list. Read by audit and by the weights of learning, never by a page of staff."""
+    """How a household came on a list. Read by audit and by the weights of learning; no page of staff tells a row."""
 
     __tablename__ = "casework_sealed"
     run_id: Mapped[str] = mapped_column(primary_key=True)

@@ -6,7 +6,7 @@ them. The default order is by deadline, in which rows that were drawn at random 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,7 +19,6 @@ from serving.casework.actor import Actor
 from serving.casework.desk import MOST, STAFF, Desk
 from serving.casework.paging import Page, beyond, moment, place
 from serving.casework.tables import (
-    NEVER,
     AccountRow,
     AuditRow,
     CaseRow,
@@ -211,50 +210,7 @@ def people(desk: Desk) -> Mapping[str, str]:
         return {str(a): str(n) for a, n in session.execute(select(AccountRow.account, AccountRow.name))}
 
 
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What an area's cases of a week came to; counts only."""
-
-    area: str
-    cases: int
-    visited: int
-    confirmed: int
-    helped: int
-    overdue: int
-
-
-def figures(desk: Desk, by: Actor, week: date, areas: Sequence[str]) -> tuple[Figures, ...]:
-    """Progress, confirmation and help of a week by area.
-
-    Raises:
-        AccessError: one of them is not the actor's.
-    """
-    made = []
-    for area in areas:
-        _area(desk, by, area)
-    with desk.database.reading() as session:
-        now = desk.now()
-        for area in areas:
-            states = {
-                row.state: row.cases
-                for row in session.scalars(select(CountRow).where(CountRow.week == week, CountRow.area_code == area))
-            }
-            here = select(PlaceRow.case_id).where(PlaceRow.area_code == area, PlaceRow.week == week)
-            late = here.where(PlaceRow.due_at < now, PlaceRow.due_at < NEVER, PlaceRow.state != "closed")
-            confirmed, seen = _confirmed(session, here)
-            helped = select(func.count(func.distinct(ReferralRow.case_id))).where(
-                ReferralRow.case_id.in_(here), ReferralRow.code.in_(("F1", "F3", "F5"))
-            )
-            made.append(
-                Figures(
-                    area, sum(states.values()), seen, confirmed, int(session.scalar(helped) or 0),
-                    int(session.scalar(select(func.count()).select_from(late.subquery())) or 0),
-                )
-            )  # fmt: skip
-    return tuple(made)
+# --- audit ------------------------------------------------------------------------------------------------------------
 
 
 def _confirmed(session: Any, here: Any) -> tuple[int, int]:
@@ -263,38 +219,6 @@ def _confirmed(session: Any, here: Any) -> tuple[int, int]:
     query = select(validity, func.count(func.distinct(FindingRow.case_id)))
     counted = dict(session.execute(query.where(FindingRow.case_id.in_(here)).group_by(validity)).all())
     return sum(counted.get(code, 0) for code in ("V1", "V2")), sum(counted.values())
-
-
-@dataclass(frozen=True)
-class Desks:
-    """A department's referrals in an area: how many came, are open, and are late."""
-
-    department: str
-    sent: int
-    open: int
-    late: int
-
-
-def department_figures(desk: Desk, by: Actor, area: str) -> tuple[Desks, ...]:
-    """Referrals of an area by department.
-
-    Raises:
-        AccessError: the area is not the actor's.
-    """
-    area = _area(desk, by, area)
-    row, now = ReferralRow, desk.now()
-    here = select(PlaceRow.case_id).where(PlaceRow.area_code == area)
-    found: dict[str, list[int]] = {}
-    query = select(row.department, row.open, row.due_at < now, func.count()).where(row.case_id.in_(here))
-    with desk.database.reading() as session:
-        for department, is_open, late, count in session.execute(
-            query.group_by(row.department, row.open, row.due_at < now)
-        ):
-            one = found.setdefault(str(department), [0, 0, 0])
-            one[0] += count
-            one[1] += count if is_open else 0
-            one[2] += count if is_open and late else 0
-    return tuple(Desks(name, *counts) for name, counts in sorted(found.items()))
 
 
 def audit_lines(

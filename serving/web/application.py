@@ -23,13 +23,17 @@ from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
 from serving.web.pages import (
+    about,
     audit,
     door,
     exports,
+    feedback,
     help_,
     households,
     lists,
+    models,
     overview,
+    quality,
     records,
     referrals,
     sheets,
@@ -67,7 +71,10 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, lists, tasks, sheets, households, records, referrals, overview, exports, audit, help_)
+ROOMS = (
+    door, weeks, lists, tasks, sheets, households, records, referrals, overview, feedback, quality, models, exports,
+    audit, help_, about,
+)  # fmt: skip
 
 
 def web_application(office: Office) -> FastAPI:

@@ -9,17 +9,25 @@ from typing import Any
 
 from features.divisions import AreaTree
 from features.project import Project
-from features.settings import Settings
+from features.settings import Home, ProjectHome, Settings
+from serving.anatomy import Anatomy, anatomy
 from serving.api.surroundings import Surroundings
+from serving.cards import Cards
 from serving.casework.actor import Actor
 from serving.casework.desk import Desk, open_desk
 from serving.recorded import SourceRecord, recorded
 from serving.web.accounts import Account, actor_of
 from serving.web.sessions import Sessions
+from serving.web.shelf import Shelf
 from serving.weeks import Weeks
 
 Told = Callable[[str, str], Mapping[str, Any] | None]
 Recorded = Callable[[str, str], Sequence[SourceRecord]]
+TakeApart = Callable[[str, str], Anatomy | None]
+
+
+def _nothing(_version: str, _household: str) -> None:
+    """Where no model is at hand."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Office:
     Attributes:
         told: a household in words as a run left it, by household and run; None where it cannot be told.
         recorded: what a feed says of a household, as known today, newest first; reads the store.
+        take_apart: a household's score by a version with all its parts; None where they cannot be told.
     """
 
     desk: Desk
@@ -36,16 +45,27 @@ class Office:
     settings: Settings
     told: Told
     recorded: Recorded
+    take_apart: TakeApart = _nothing
+    cards: Cards = field(init=False)
     sessions: Sessions = field(init=False)
+    shelf: Shelf = field(init=False)
 
     def __post_init__(self) -> None:
         made = Sessions(self.desk, self.settings.session_idle, self.settings.session_longest)
         object.__setattr__(self, "sessions", made)
+        object.__setattr__(self, "shelf", Shelf(self.desk))
+        task = self.project.task(self.settings.task or None)[0]
+        object.__setattr__(self, "cards", Cards(self.project.name, task, self.settings))
 
     @property
     def project(self) -> Project:
         """The deployment."""
         return self.desk.project
+
+    @property
+    def home(self) -> ProjectHome:
+        """The project's part of the home."""
+        return Home(self.settings.home).project(self.project.name)
 
     @property
     def tree(self) -> AreaTree:
@@ -62,7 +82,6 @@ class Office:
 def open_office(opened: Surroundings) -> Office:
     """The office of a service process."""
     from features.engines.duckdb import engine
-    from features.settings import Home
 
     desk = open_desk(opened.project, opened.settings)
     home = Home(opened.settings.home)
@@ -76,4 +95,11 @@ def open_office(opened: Surroundings) -> Office:
         with reading, engine(opened.settings, home) as duck:
             return recorded(opened.project, opened.days.store, duck, desk.rules.day(desk.now()), household, feed)
 
-    return Office(desk, opened.weeks, opened.settings, told, read)
+    def take_apart(version: str, household: str) -> Anatomy | None:
+        served, days = opened.current.now, opened.weeks.days()
+        if served is None or served.version.number != version or not days:
+            return None
+        known = opened.days.load(days[-1], served)
+        return None if known is None else anatomy(known, served.bundle, version, household, opened.project.currency)
+
+    return Office(desk, opened.weeks, opened.settings, told, read, take_apart)

@@ -18,7 +18,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.strict import Words
-from reports import charts
+from reports import charts, diagrams
 from reports.documents import change_text, say
 from reports.visit_sheet import stylesheet_of_sheets
 from serving.access.roles import ROLES
@@ -26,7 +26,7 @@ from serving.casework.words import word
 
 HOMES: Mapping[str, str] = {
     "village": "/tasks", "town": "/weeks/current", "county": "/weeks/current", "supervisor": "/overview",
-    "department": "/referrals", "auditor": "/audit",
+    "department": "/referrals", "auditor": "/audit", "analyst": "/models",
 }  # fmt: skip
 """Where each role begins."""
 ROOMS: tuple[tuple[str, Words, frozenset[str]], ...] = (
@@ -34,6 +34,9 @@ ROOMS: tuple[tuple[str, Words, frozenset[str]], ...] = (
     ("/tasks", Words(zh="我的核查", en="My visits"), frozenset({"village", "town", "county"})),
     ("/referrals", Words(zh="转办与反馈", en="Referrals"), frozenset({"department", "county"})),
     ("/overview", Words(zh="统计看板", en="Overview"), frozenset({"county", "supervisor"})),
+    ("/feedback", Words(zh="部门反馈", en="Answers"), frozenset({"county", "supervisor"})),
+    ("/quality", Words(zh="数据质量", en="Data"), frozenset({"county", "supervisor", "analyst"})),
+    ("/models", Words(zh="模型", en="Models"), frozenset({"supervisor", "analyst", "admin"})),
     ("/audit", Words(zh="审计", en="Audit"), frozenset({"auditor", "supervisor"})),
     ("/help", Words(zh="帮助", en="Help"), frozenset(ROLES)),
 )
@@ -68,7 +71,8 @@ def versioned(name: str) -> str:
 
 def chart(function: str, *args: Any, **options: Any) -> Markup:
     """A chart; its texts are escaped there."""
-    return Markup(getattr(charts, function)(*args, **options))  # noqa: S704 -- charts escape their texts
+    drawn = getattr(charts, function, None) or getattr(diagrams, function)
+    return Markup(drawn(*args, **options))  # noqa: S704 -- charts escape their texts
 
 
 def day_words(day: date | datetime | None, language: str, zone: ZoneInfo) -> str:

@@ -15,6 +15,7 @@ from serving.web.application import web_application
 from serving.web.office import Office
 from tests.casework.desks import household
 from tests.casework.made import COUNTY, COUNTY_AREA, TOWN, VILLAGE, form
+from tests.web.carded import known
 from tests.web.offices import PASSWORD, TOKEN, signed_in
 from tests.web.published import VISIT, answered, publish
 from tests.web.shots import CHROMIUM, running
@@ -26,14 +27,18 @@ WHO = {
     "/help/how-scores-work": "c1", "/households/{household_id}": "v1",
     "/households/{household_id}/records": "v1", "/households/{household_id}/records/{feed}": "c1",
     "/households/{household_id}/sheet": "v1", "/weeks/{week}/import": "c1", "/weeks/{week}/import/{key}": "c1",
-    "/exports": "c1",
+    "/exports": "c1", "/feedback": "s1", "/quality": "s1", "/about": "", "/models": "a1", "/models/{version}": "a1",
+    "/models/{version}/cases/{household_id}": "a1",
 }  # fmt: skip
 FILES = {
     "/static/{name}", "/households/{household_id}/sheet.pdf", "/weeks/{week}/list.xlsx",
     "/weeks/{week}/import/{key}/errors.xlsx", "/exports/{key}/file",
 }  # fmt: skip
 """What is no page."""
-PARTS = {"week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "feed": "visits"}
+PARTS = {
+    "week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "feed": "visits",
+    "version": "1",
+}  # fmt: skip
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -49,6 +54,7 @@ def address(office: Office) -> Iterator[str]:
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V3")), ids[3], 1)
     PARTS["key"] = sent(office)
+    known(office)
     with running(office) as made:
         yield made
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from reports.plots import wilson
 from serving.casework import worklist
-from serving.web.pages.overview import LEAST
+from serving.casework.disclosure import LEAST
 from serving.web.showing import show
 from serving.web.visitor import OfficeOf, Staff, staff
 

@@ -1,23 +1,34 @@
-"""Figures for those who steer: by area, with intervals, down to the village; small cells are never shown."""
+"""Figures for those who steer: by area, with intervals, down to the village; small cells are never shown.
+
+What is shown is decided from the visitor's own area downwards (`disclosure`): rows by their cases, every other figure
+by itself, each week of a trend by that week's cases, and the page of an area by every level above it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from reports.plots import wilson
-from serving.casework import worklist
-from serving.casework.worklist import Figures
+from reports.recall import Recall
+from serving.casework import steering, worklist
+from serving.casework.disclosure import LEAST, hidden, is_open, is_small
+from serving.casework.steering import COUNTED, WEEKS, Figures
+from serving.web.office import Office
 from serving.web.showing import show
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
 router = APIRouter()
 Steering = Annotated[Staff, Depends(staff("county", "supervisor"))]
-LEAST = 10
-"""Fewer households than these could be recognised."""
-WEEKS = 12
+Cells = Mapping[str, int | None]
+"""Figures of an area by name; None for one that is not shown."""
+SHARE_OF = {"on_time": "due", "visited": "cases", "confirmed": "told"}
+"""Figures that are shown as shares only: of how many there are decides whether they are."""
 
 
 @router.get("/overview")
@@ -34,54 +45,116 @@ def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Respon
     return _page(request, office, who, area)
 
 
-def _page(request: Request, office: OfficeOf, who: Staff, area: str) -> Response:
+@dataclass(frozen=True)
+class Board:
+    """What a visitor may see of an area and of those right below it.
+
+    Attributes:
+        whole: the area's own figures; None where the area is not shown at all.
+        rows: areas below with cases: figures, or None where the row is not shown.
+        missed: what the lists before missed; None where it cannot be told or shown.
+        trends: cases by week for the area and those below, oldest first; None where a week is not shown.
+    """
+
+    whole: Cells | None
+    before: int | None
+    rows: Mapping[str, Cells | None]
+    missed: Recall | None
+    trends: Mapping[str, Sequence[int | None]]
+    weeks: Sequence[date]
+
+
+def _page(request: Request, office: Office, who: Staff, area: str) -> Response:
+    steering.allowed(office.desk, who.actor, [area])
     desk, tree = office.desk, office.tree
-    weeks = worklist.week_lines(desk, who.actor, area)
-    parts = sorted(code for code, one in tree.areas.items() if one.parent == area)
-    whole: Figures | None = None
-    before: Figures | None = None
-    rows: tuple[Figures, ...] = ()
-    if weeks:
-        whole = worklist.figures(desk, who.actor, weeks[0].week, [area])[0]
-        rows = worklist.figures(desk, who.actor, weeks[0].week, parts)
-        if len(weeks) > 1:
-            before = worklist.figures(desk, who.actor, weeks[1].week, [area])[0]
-    shown = [one for one in rows if one.cases]
-    hidden = hidden_areas(shown)
+    weeks = [one.week for one in worklist.week_lines(desk, who.actor, area)[:WEEKS]]
+    board = office.shelf.take(
+        ("overview", who.actor.area, area, weeks[0] if weeks else None),
+        lambda: board_of(office, who, area, weeks) if weeks else None,
+    )
     return show(
         request, "overview.html", area=area, area_title=tree.path(area, who.language) or tree.name(area, who.language),
-        week=weeks[0].week if weeks else None, whole=whole if whole and whole.cases >= LEAST else None, before=before,
-        rows=[(one, tree.name(one.area, who.language), one.area in hidden) for one in shown], rate=rate, least=LEAST,
-        trend=[one.cases for one in reversed(weeks[:WEEKS])] if weeks and weeks[0].cases >= LEAST else [],
-        above=tree.areas[area].parent if area != who.actor.area else None,
-        departments=[one for one in worklist.department_figures(desk, who.actor, area) if one.sent >= LEAST],
-        names=desk.rules.routing.departments, drills={one.parent for one in tree.areas.values()},
+        week=weeks[0] if weeks else None, board=board, names={one: tree.name(one, who.language) for one in tree.areas},
+        rate=rate, least=LEAST, miss=miss, above=tree.areas[area].parent if area != who.actor.area else None,
+        drills={one.parent for one in tree.areas.values()},
     )  # fmt: skip
 
 
-def hidden_areas(rows: list[Figures]) -> frozenset[str]:
-    """Areas whose figures are not shown: small ones, and one more where a single one could be told from the sum.
+def board_of(office: Office, who: Staff, area: str, weeks: Sequence[date]) -> Board:
+    """The board of an area for a visitor, with everything held back that small figures could be reckoned from."""
+    desk, tree = office.desk, office.tree
+    chain = [one.code for one in reversed(tree.chain(area))]
+    path = chain[chain.index(who.actor.area) :]
+    below: dict[str, list[str]] = {one: [] for one in path}
+    for code, one in sorted(tree.areas.items()):
+        if one.parent in below:
+            below[one.parent].append(code)
+    areas = [path[0], *(code for codes in below.values() for code in codes)]
+    sizes = steering.sizes(desk, who.actor, weeks, areas)
 
-    >>> made = lambda area, cases: Figures(area, cases, 0, 0, 0, 0)
-    >>> sorted(hidden_areas([made("a", 3), made("b", 20), made("c", 50)]))
-    ['a', 'b']
-    >>> sorted(hidden_areas([made("a", 30), made("b", 20)]))
-    []
-    """
-    small = {one.area for one in rows if one.cases < LEAST}
-    rest = sorted((one for one in rows if one.area not in small), key=lambda one: (one.cases, one.area))
-    if len(small) == 1 and rest:
-        small.add(rest[0].area)
-    return frozenset(small)
+    def is_shown(week: date, to: Sequence[str]) -> bool:
+        return is_open(to, lambda one: {code: sizes[week][code] for code in below.get(one, ())}, sizes[week][path[0]])
+
+    def trend(to: Sequence[str]) -> list[int | None]:
+        return [sizes[week][to[-1]] if is_shown(week, to) else None for week in reversed(weeks)]
+
+    parts = [code for code in below[area] if sizes[weeks[0]][code]]
+    trends = {area: trend(path), **{code: trend([*path, code]) for code in parts}}
+    if not sizes[weeks[0]][area] or not is_shown(weeks[0], path):
+        return Board(None, None, {}, None, {}, weeks)
+    found = steering.figures(desk, who.actor, weeks[0], areas)
+    opened = {name: _opened(SHARE_OF.get(name, name), path, below, found) for name in COUNTED}
+
+    def cells(code: str) -> Cells:
+        return {name: getattr(found[code], name) if code in opened[name] else None for name in COUNTED}
+
+    rows = {code: cells(code) if code in opened["cases"] else None for code in parts}
+    before = trends[area][-2] if len(weeks) > 1 else None
+    return Board(cells(area), before, rows, _missed(office, who, weeks[0], path, below), trends, weeks)
 
 
-def rate(part: int, whole: int) -> tuple[int, int, int] | None:
+def _opened(
+    name: str, path: Sequence[str], below: Mapping[str, Sequence[str]], found: Mapping[str, Figures]
+) -> set[str]:
+    """Areas of whom one figure is shown, level by level; rows that are hidden by their cases hide all figures."""
+    opened = set() if is_small(getattr(found[path[0]], name)) else {path[0]}
+    for one in path:
+        if one not in opened:
+            break
+        rows = hidden({code: found[code].cases for code in below[one]})
+        held = hidden({code: getattr(found[code], name) for code in below[one]}, rows)
+        opened |= set(below[one]) - held
+    return opened
+
+
+def _missed(
+    office: Office, who: Staff, newest: date, path: Sequence[str], below: Mapping[str, Sequence[str]]
+) -> Recall | None:
+    """The estimate of an area, where its random rows, and those of the levels above, are enough to be shown."""
+    areas = [path[0], *(code for one in path[:-1] for code in below[one])]
+    found = steering.missed(office.desk, who.actor, newest, areas)
+    met = {area: recall.audit_rows for area, recall in found.items()}
+    fits = is_open(path, lambda one: {code: met[code] for code in below[one]}, met[path[0]])
+    recall = found[path[-1]]
+    return recall if fits and recall.audit_rows >= LEAST and recall.caught + recall.missed > 0 else None
+
+
+def rate(part: int | None, whole: int | None) -> tuple[int, int, int] | None:
     """A share in per cent with its 95 % interval; None for fewer than can be shown.
 
-    >>> rate(40, 100), rate(3, 5)
-    ((40, 31, 50), None)
+    >>> rate(40, 100), rate(3, 5), rate(None, 20)
+    ((40, 31, 50), None, None)
     """
-    if whole < LEAST:
+    if part is None or whole is None or whole < LEAST:
         return None
     low, high = wilson(part, whole)
     return round(100 * part / whole), round(100 * low), round(100 * high)
+
+
+def miss(recall: Recall) -> tuple[int, int, int]:
+    """Of 100 households in need, how many the lists miss, with the interval.
+
+    >>> miss(Recall(0.8, 0.55, 0.95, 40, 10, 2, 30, 20, 1))
+    (20, 5, 45)
+    """
+    return round(100 * (1 - recall.estimate)), round(100 * (1 - recall.high)), round(100 * (1 - recall.low))
