@@ -72,7 +72,7 @@ def create(
         raise UsageError("password_short", least=SHORTEST)
     row = AccountRow(
         account=account, name=name.strip(), role=role, area_code=area, department=department,
-        password=_HASHER.hash(password), language="", large=False, active=True, created_at=desk.now(),
+        password=_HASHER.hash(password), language="", large=False, active=True, temporary=False, version=0, created_at=desk.now(),
     )  # fmt: skip
     with desk.writing(clock(area)) as (session, told):
         if session.get(AccountRow, account) is not None:
