@@ -21,10 +21,24 @@ from serving.access.roles import ROLES
 from serving.api.surroundings import surroundings
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError
 from serving.web.office import Office, open_office
-from serving.web.pages import audit, door, help_, households, overview, referrals, tasks, weeks
+from serving.web.pages import (
+    admin,
+    audit,
+    common,
+    door,
+    help_,
+    households,
+    overview,
+    referrals,
+    reveal,
+    rules,
+    tasks,
+    weeks,
+    workers,
+)  # fmt: skip
 from serving.web.rendering import static
 from serving.web.showing import show
-from serving.web.visitor import PageError, SignInError
+from serving.web.visitor import PageError, PasswordError, SignInError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,7 +62,11 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-ROOMS = (door, weeks, tasks, households, referrals, overview, audit, help_)
+UNKNOWN = frozenset({"case_unknown", "account_unknown", "amendment_unknown"})
+"""What casework refuses because there is no such thing."""
+ROOMS = (
+    door, common, weeks, tasks, households, reveal, referrals, overview, audit, help_, admin, rules, workers,
+)  # fmt: skip
 
 
 def web_application(office: Office) -> FastAPI:
@@ -60,6 +78,7 @@ def web_application(office: Office) -> FastAPI:
     app.add_api_route("/static/{name}", _static, methods=["GET"], name="static")
     app.add_middleware(Frame)
     app.add_exception_handler(SignInError, _sign_in)
+    app.add_exception_handler(PasswordError, lambda _request, _error: RedirectResponse("/password", 303))
     app.add_exception_handler(PageError, _page_error)
     app.add_exception_handler(ZhoujiError, _refused)
     app.add_exception_handler(HTTPException, _http)
@@ -105,7 +124,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, ActionError | ActionDetailError):
         return _said(request, error, 409 if isinstance(error, ActionError) else 422)
     if isinstance(error, UsageError):
-        return _said(request, error, 404 if error.code == "case_unknown" else 422)
+        return _said(request, error, 404 if error.code in UNKNOWN else 422)
     return _said(request, error, 422)
 
 

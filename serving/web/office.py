@@ -11,6 +11,7 @@ from features.divisions import AreaTree
 from features.project import Project
 from features.settings import Settings
 from reports.documents import Explanation
+from serving.access.issuer import Issuer, issuer
 from serving.api.surroundings import Surroundings
 from serving.casework.actor import Actor
 from serving.casework.chain import Link, chain
@@ -38,10 +39,12 @@ class Office:
     explain: Explain
     chained: Chained
     sessions: Sessions = field(init=False)
+    issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
         made = Sessions(self.desk, self.settings.session_idle, self.settings.session_longest)
         object.__setattr__(self, "sessions", made)
+        object.__setattr__(self, "issuer", issuer(self.settings))
 
     @property
     def project(self) -> Project:

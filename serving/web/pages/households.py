@@ -27,7 +27,7 @@ from serving.casework.case import Case
 from serving.casework.chain import Link
 from serving.casework.classification import Mistake, check, vocabulary
 from serving.casework.desk import View
-from serving.casework.refusals import ActionDetailError, ConflictError, FormError
+from serving.casework.refusals import AccessError, ActionDetailError, ConflictError, FormError
 from serving.casework.tables import SignalRow, WorkerRow
 from serving.casework.words import word
 from serving.casework.workflow import closing_reasons
@@ -53,9 +53,10 @@ def household(request: Request, household_id: str, office: OfficeOf, who: Lookin
 
 
 def _case_id(office: Office, household_id: str) -> str:
+    """The household's newest case; a household that there is not is answered like somebody else's."""
     found = worklist.case_of(office.desk, household_id[:40])
     if found is None:
-        raise PageError(404, "household")
+        raise AccessError("case_outside")
     return found
 
 
