@@ -106,6 +106,8 @@ def rule(request: Request, kind: str, key: str, office: OfficeOf, who: Administe
 def amend(request: Request, kind: str, key: str, office: OfficeOf, who: Administering, form: PostedOf) -> Response:
     """Show what changes, then keep the amendment."""
     chosen = _kind(kind)
+    if not am.may_amend(office.desk, who.actor):
+        raise office.desk.refuse(who.actor, "amendment_outside", f"{chosen}:{key[:40]}")
     before = _present(office, chosen, key)
     typed = {name: form.one(name, 4000) for name in (*CONTENT[chosen], *GROUND)} | {"co": form.many("co")}
     withdrawn = form.one("withdraw") == "1"
@@ -169,7 +171,7 @@ def _form(
         request, "rule.html", http, kind=kind, key=key, heading=_title(who, kind, key), typed=shown, wrong=wrong or {},
         now_lines=_lines(office, who, None, now), history=history, conflict=conflict, labels=LABELS, chosen=CHOSEN,
         departments=office.desk.rules.routing.departments, units=get_args(Unit), people=worklist.people(office.desk),
-        may=am.may_amend(office.desk, who.actor), back=HOMES[kind], may_withdraw=bool(known and known[-1].body),
+        may=am.may_amend(office.desk, who.actor), listed=HOMES[kind], may_withdraw=bool(known and known[-1].body),
     )  # fmt: skip
 
 
