@@ -236,6 +236,7 @@ def act(request: Request, household_id: str, office: OfficeOf, who: Working, for
     case_id = _case_id(office, household_id)
     do = form.one("do", 40)
     if do not in _ACTIONS:
+        office.desk.view(who.actor, case_id)  # whose household it is comes before what may be done to it
         raise PageError(404)
     try:
         action = _ACTIONS[do](office, who.actor, form)

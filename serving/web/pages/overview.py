@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from reports.plots import wilson
 from serving.casework import worklist
+from serving.casework.refusals import AccessError
 from serving.casework.worklist import Figures
 from serving.web.showing import show
-from serving.web.visitor import OfficeOf, PageError, Staff, staff
+from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
 Steering = Annotated[Staff, Depends(staff("county", "supervisor"))]
@@ -30,7 +31,7 @@ def overview(request: Request, office: OfficeOf, who: Steering) -> Response:
 def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Response:
     """An area inside it."""
     if area not in office.tree:
-        raise PageError(404, "area")
+        raise AccessError("case_outside")  # as for an area of somebody else
     return _page(request, office, who, area)
 
 
