@@ -48,6 +48,12 @@ RECORDS = (
         "ZHOUJI_OIDC_ISSUER", "", "统一认证的签发者", "issuer of OIDC tokens; only our own tokens without it"
     ),
     SettingRecord("ZHOUJI_OIDC_AUDIENCE", "zhouji", "统一认证的受众", "audience that OIDC tokens must name"),
+    SettingRecord(
+        "ZHOUJI_OIDC_CLIENT", "", "网页统一认证的客户端", "client of the pages' common sign-in; none without it"
+    ),
+    SettingRecord("ZHOUJI_OIDC_SECRET", "", "该客户端的密钥", "that client's secret; a public client has none"),
+    SettingRecord("ZHOUJI_OIDC_CLAIM", "preferred_username", "写明账号名的声明", "claim that names the account"),
+    SettingRecord("ZHOUJI_ADDRESS", "", "网页的公开地址", "address by which browsers reach the pages"),
     SettingRecord("ZHOUJI_DATABASE", "", "个案库地址", "URL of the case database; SQLite in home by default"),
     SettingRecord("ZHOUJI_SESSION_IDLE", "30", "无操作多少分钟后退出", "minutes without a click until a session ends"),
     SettingRecord("ZHOUJI_SESSION_LONGEST", "600", "登录最长多少分钟", "minutes until a session ends in any case"),
@@ -80,6 +86,10 @@ class Settings:
     otlp_endpoint: str = ""
     oidc_issuer: str = ""
     oidc_audience: str = "zhouji"
+    oidc_client: str = ""
+    oidc_secret: str = ""
+    oidc_claim: str = "preferred_username"
+    address: str = ""
     webhooks: Path | None = None
     database: str = ""
     session_idle: int = 30
@@ -89,7 +99,7 @@ class Settings:
 
     def __repr__(self) -> str:
         """Without the keys and the database's password, so that no log can show them."""
-        secret = ("pseudonym_key", "vault_key", "database")
+        secret = ("pseudonym_key", "vault_key", "database", "oidc_secret")
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in secret}
         return f"Settings({shown})"
 

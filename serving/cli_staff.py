@@ -132,3 +132,11 @@ def cases_remind(
     from serving.commands import casework
 
     casework.cases_remind(console, task=task, deliver=deliver, dry_run=dry_run)
+
+
+@command(cases_app, "erase-expired")
+def cases_erase_expired(console: Console, dry_run: DryRun = False) -> None:
+    """删除保存期已满的身份信息，并补办已批准而未完成的删除。 Erase identities past their time, and granted ones."""
+    from serving.commands import casework
+
+    casework.erase(console, dry_run=dry_run)

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 KINDS = (
     "decision", "draft", "view", "reveal", "export", "refused", "opened_week", "assignment", "worker", "resource",
-    "request", "erasure", "delivery", "unsealed", "clock",
+    "request", "erasure", "delivery", "unsealed", "clock", "account",
+    "amendment",
 )  # fmt: skip
 """What can be in the log. A view is an entry too: who looked at whom is what people ask later."""
 START = ""
@@ -30,7 +31,11 @@ START = ""
 
 @dataclass(frozen=True)
 class Line:
-    """One line. `detail` is canonical JSON: codes and ids, no names, no numbers of persons, no free text."""
+    """One line.
+
+    `detail` is canonical JSON: codes and ids, no names or numbers of households' persons; free text only where staff
+    say why.
+    """
 
     seq: int
     at: datetime

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import chinese_calendar
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from features.errors import ProjectError
 from features.strict import Sourced, Strict, explain_mistakes
@@ -51,7 +51,7 @@ class Steps(Strict):
 
 
 class Deadlines(Sourced):
-    """The deployment's deadlines."""
+    """The deployment's deadlines; `local_days_off` are added to the State Council's."""
 
     timezone: str
     steps: Steps
@@ -63,6 +63,7 @@ class Deadlines(Sourced):
     verification_valid: Duration
     identity_kept: Duration
     announced: dict[int, Announced]
+    local_days_off: list[date] = Field(default_factory=list)
 
 
 class Rules(Strict):
@@ -148,12 +149,12 @@ def later(start: datetime, duration: Duration, rules: Rules) -> Reckoned:
     first = rules.day(start)
     if duration.unit == "day":
         return Reckoned(at=rules.end(first + timedelta(days=duration.amount)))
-    announced = rules.deadlines.announced
+    announced, local = rules.deadlines.announced, frozenset(rules.deadlines.local_days_off)
     day, left, provisional = first, duration.amount, False
     while left:
         day += timedelta(days=1)
         provisional = provisional or not known_year(day.year, announced)
-        left -= is_working_day(day, announced)
+        left -= day not in local and is_working_day(day, announced)
     return Reckoned(at=rules.end(day), provisional=provisional)
 
 
@@ -239,6 +240,17 @@ def _status(at: datetime, now: datetime, rules: Rules) -> Status:
     if now <= at:
         return "soon" if later(now, rules.deadlines.remind_before, rules).at >= at else "ahead"
     return "escalate" if now > later(at, rules.deadlines.escalate_after, rules).at else "overdue"
+
+
+def escalated_before(now: datetime, rules: Rules) -> datetime:
+    """The latest deadline that is escalated by now: of all that come before it, those above have to know."""
+    wait = rules.deadlines.escalate_after
+    if wait.unit == "hour":
+        return now - timedelta(hours=wait.amount)
+    day = rules.day(now)
+    while later(rules.end(day), wait, rules).at >= now:
+        day -= timedelta(days=1)
+    return rules.end(day)
 
 
 def next_due(case: Case, rules: Rules) -> datetime | None:

@@ -20,10 +20,12 @@ from features.divisions import AreaTree, area_tree
 from features.errors import UsageError
 from features.project import Project
 from features.settings import Home, Settings
+from features.strict import Words
 from serving.access.areas import Reach
 from serving.casework import actions as a
 from serving.casework import cases
 from serving.casework.actor import CLOCK, Actor
+from serving.casework.amendments import RuleBook
 from serving.casework.audit import Head
 from serving.casework.case import Case, Event
 from serving.casework.database import Database, open_database
@@ -97,9 +99,19 @@ class Desk:
         self, project: Project, database: Database, keeper: Keeper, tree: AreaTree, rules: Rules,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
-        self.project, self.database, self.keeper, self.tree, self.rules = project, database, keeper, tree, rules
+        self.project, self.database, self.keeper, self.tree = project, database, keeper, tree
+        self.book = RuleBook(rules, database)
         self.now = now
         self._reach = Reach(tree)
+
+    @property
+    def rules(self) -> Rules:
+        """Routing and deadlines as they hold now: the files', with what administrators amended."""
+        return self.book.rules(self.now())
+
+    def text(self, key: str) -> Words | None:
+        """A text of the pages as administrators wrote it; None where they wrote none."""
+        return self.book.text(key, self.now())
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
@@ -301,26 +313,6 @@ class Desk:
         query = select(CountRow).where(CountRow.week == week, CountRow.area_code == area, CountRow.cases != 0)
         with self.database.reading() as session:
             return {row.state: row.cases for row in session.scalars(query)}
-
-    def reveal(self, by: Actor, case_id: str, reason: str, read: Callable[[str], Mapping[str, str]]) -> dict[str, str]:
-        """A household's identity from the vault, for who works on the case; written down first, with the reason's code.
-
-        Args:
-            by: who wants to know.
-            case_id: of which household.
-            reason: code of the purpose: visit, phone or help.
-            read: the vault's way to tell.
-        """
-        with self.database.reading() as session:
-            case = cases.read(session, case_id)
-        if case is None:
-            raise UsageError("case_unknown")
-        if by.role not in a.WHO["visit"] or not self._sees(by, case):
-            raise self.refuse(by, "case_outside", case.household_id)
-        if reason not in ("visit", "phone", "help"):
-            raise UsageError("reveal_without_reason")
-        self.note(by, "reveal", case.household_id, case=case_id, reason=reason)
-        return dict(read(case.household_id))
 
     def exported(self, by: Actor, what: str, rows: int, digest: str) -> None:
         """Write down that something left the house."""

@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 
 from features.errors import UsageError
 from features.strict import Strict
-from serving.casework.actor import Actor
+from serving.casework.actor import CLOCK, Actor
 from serving.casework.case import FINAL_CODES, Case, Event
 from serving.casework.deadlines import Rules, later
-from serving.casework.tables import NEVER, CaseRow, RequestRow
+from serving.casework.tables import NEVER, AuditRow, CaseRow, RequestRow
 
 if TYPE_CHECKING:
     from serving.casework.desk import Desk
@@ -66,6 +66,7 @@ class Request(Strict):
     snapshot: Snapshot | None = None
     decided_at: datetime | None = None
     decided_by: Actor | None = None
+    erased_at: datetime | None = None
     reasons: tuple[str, ...] = ()
     version: int = 0
 
@@ -163,13 +164,42 @@ def decide(
         _put(session, made)
         detail = {"request": request_id, "kind": request.kind, "state": state, "reasons": list(reasons)}
         told.append(("request", request.household_id, detail))
-        if request.kind == "erasure" and state == "granted":
-            assert erase is not None
-            # before the commit: a crash leaves an identity erased and the request open, never the other way round
-            told.append(
-                ("erasure", request.household_id, {"request": request_id, "found": erase(request.household_id)})
-            )
+    if request.kind == "erasure" and state == "granted":
+        assert erase is not None
+        return _erase(desk, by, made, erase)
     return made
+
+
+def _erase(desk: Desk, by: Actor, granted: Request, erase: Callable[[str], bool]) -> Request:
+    """Forget an identity whose erasure stands decided, and write down that it is done.
+
+    The decision is kept first: whatever breaks afterwards leaves a granted request whose identity is still to be
+    erased, which `finish_erasures` does; never an open request about an identity that is gone.
+    """
+    found = erase(granted.household_id)
+    with desk.writing(by) as (session, told):
+        made = granted.model_copy(update={"erased_at": desk.now(), "version": granted.version + 1})
+        _put(session, made)
+        told.append(("erasure", granted.household_id, {"request": granted.request_id, "found": found}))
+    return made
+
+
+def unfinished_erasures(desk: Desk) -> tuple[Request, ...]:
+    """Erasures that were granted and not carried out: something broke in between."""
+    query = select(RequestRow.body).where(RequestRow.kind == "erasure", RequestRow.state == "granted")
+    with desk.database.reading() as session:
+        found = [Request.model_validate(body) for body in session.scalars(query.order_by(RequestRow.request_id))]
+    return tuple(one for one in found if one.erased_at is None)
+
+
+def finish_erasures(desk: Desk, by: Actor, erase: Callable[[str], bool]) -> int:
+    """Carry out what was granted and not carried out; returns how many there were.
+
+    Raises:
+        AccessError: the actor is neither the clock nor an administrator.
+    """
+    _retention(desk, by)
+    return len([_erase(desk, by, one, erase) for one in unfinished_erasures(desk)])
 
 
 def _fits(desk: Desk, request: Request, state: State, reasons: Sequence[str], snapshot: Snapshot | None) -> None:
@@ -239,18 +269,37 @@ def expired_identities(desk: Desk, today: date) -> tuple[str, ...]:
 
 
 def erase_expired(desk: Desk, by: Actor, today: date, erase: Callable[[str], bool]) -> int:
-    """Take identities whose time is over out of the vault; returns how many were there. Each is written down first.
+    """Take identities whose time is over out of the vault; returns how many were there. What was done is written down.
+
+    A line that could not be written is written at the next round: erasing twice changes nothing.
 
     Raises:
-        AccessError: the actor is no administrator.
+        AccessError: the actor is neither the clock nor an administrator.
     """
-    if by.role != "admin":
-        raise desk.refuse(by, "case_outside", by.area)
+    _retention(desk, by)
     erased = 0
     for household in expired_identities(desk, today):
-        desk.note(by, "erasure", household, retention=True)
-        erased += erase(household)
+        if not _erased_before(desk, household):
+            found = erase(household)
+            desk.note(by, "erasure", household, retention=True, found=found)
+            erased += found
     return erased
+
+
+def _retention(desk: Desk, by: Actor) -> None:
+    if by.role not in ("admin", CLOCK):
+        raise desk.refuse(by, "case_outside", by.area)
+
+
+def _erased_before(desk: Desk, household: str) -> bool:
+    """Whether the log says that a household's identity went when its time was over, and nothing happened since."""
+    gone = select(func.max(AuditRow.at)).where(
+        AuditRow.subject == household, AuditRow.kind == "erasure", AuditRow.detail.contains('"retention":true')
+    )
+    touched = select(func.max(CaseRow.changed_at)).where(CaseRow.household_id == household)
+    with desk.database.reading() as session:
+        last, changed = session.scalar(gone), session.scalar(touched)
+    return last is not None and (changed is None or last >= changed)
 
 
 def _case(desk: Desk, by: Actor, case_id: str) -> Case:

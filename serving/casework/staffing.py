@@ -30,13 +30,15 @@ class Confirmed:
 
 
 def put_worker(
-    desk: Desk, by: Actor, worker: Actor, capacity: int, *, away: tuple[date, date] | None = None, active: bool = True
-) -> None:
-    """Enter or change who visits, how much, and when not.
+    desk: Desk, by: Actor, worker: Actor, capacity: int, *, away: tuple[date, date] | None = None, active: bool = True,
+    seen: int | None = None,
+) -> None:  # fmt: skip
+    """Enter or change who visits, how much, and when not; `seen` is the version that was looked at.
 
     Raises:
         AccessError: the worker's area is not the actor's.
         UsageError: the role does not visit, the capacity is below nothing, or the absence ends before it begins.
+        ConflictError: somebody else changed it in between.
     """
     if by.role not in ("town", "county", "admin") or not desk.reaches(by, worker.area):
         raise desk.refuse(by, "case_outside", worker.area)
@@ -44,11 +46,15 @@ def put_worker(
         raise UsageError("worker_unfit")
     with desk.writing(by) as (session, told):
         row = session.get(WorkerRow, worker.account) or WorkerRow(account=worker.account, version=0)
+        if seen is not None and row.version != seen:
+            raise ConflictError(None, seen, row.version)
+        before = {"capacity": row.capacity, "active": row.active, "away": (row.away_from, row.away_until)}
         row.role, row.area_code, row.capacity, row.active = worker.role, worker.area, capacity, active
         row.away_from, row.away_until = away or (None, None)
         row.version += 1
         session.add(row)
-        told.append(("worker", worker.account, {"capacity": capacity, "active": active, "away": away}))
+        after = {"capacity": capacity, "active": active, "away": away}
+        told.append(("worker", worker.account, {**after, "before": before if row.version > 1 else None}))
 
 
 def workers(desk: Desk, session: Session, day: date, area: str) -> list[Worker]:
@@ -125,8 +131,8 @@ def _worker(desk: Desk, account: str) -> Actor:
     return Actor(account=row.account, role=row.role, area=row.area_code)
 
 
-def cover(desk: Desk, by: Actor, account: str) -> tuple[Confirmed, Proposal]:
-    """Hand over the open visits of somebody who is away, by village and load; what nobody can carry stays and is named.
+def covered(desk: Desk, by: Actor, account: str) -> tuple[Proposal, Mapping[str, int]]:
+    """Who would take over the open visits of somebody who is away; also each case's version, to hand over with.
 
     Raises:
         AccessError: the worker's area is not the actor's.
@@ -140,7 +146,17 @@ def cover(desk: Desk, by: Actor, account: str) -> tuple[Confirmed, Proposal]:
         rows = list(session.scalars(query))
         others = [one for one in workers(desk, session, desk.rules.day(desk.now()), by.area) if one.account != account]
     made = propose([_wanted(desk, row) for row in rows], others, lambda one, place: _depth(desk, one, place))
-    versions = {row.case_id: row.version for row in rows}
+    return made, {row.case_id: row.version for row in rows}
+
+
+def cover(desk: Desk, by: Actor, account: str) -> tuple[Confirmed, Proposal]:
+    """Hand over the open visits of somebody who is away, by village and load; what nobody can carry stays and is named.
+
+    Raises:
+        AccessError: the worker's area is not the actor's.
+        UsageError: there is no such worker.
+    """
+    made, versions = covered(desk, by, account)
     done: list[str] = []
     conflicts: dict[str, str] = {}
     for case_id, to in sorted(made.given.items()):

@@ -281,6 +281,24 @@ class SignedDayRow(Base):
     signature: Mapped[str] = mapped_column(String(128))
 
 
+class AmendmentRow(Base):
+    """A rule or text of this deployment that an administrator changed: from when, by whom, on what ground.
+
+    Rows only come: a later one takes an earlier one's place, and one without a body gives the word back to the files.
+    """
+
+    __tablename__ = "casework_amendment"
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[date]
+    source: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(500))
+    account: Mapped[str]
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any] | None]
+
+
 class OutgoingRow(Base):
     """An event for other platforms, written with the decision and carried to the outbox after it."""
 
@@ -306,6 +324,8 @@ class AccountRow(Base):
     language: Mapped[str] = mapped_column(comment="empty: as the browser asks")
     large: Mapped[bool] = mapped_column(comment="large type")
     active: Mapped[bool]
+    temporary: Mapped[bool] = mapped_column(comment="the password was handed over and has to be changed first")
+    version: Mapped[int]
     created_at: Mapped[datetime]
     signed_in_at: Mapped[datetime | None]
 
@@ -319,6 +339,17 @@ class SessionRow(Base):
     opened_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     __table_args__ = (Index("web_session_account", "account"),)
+
+
+class DepartureRow(Base):
+    """Somebody on the way to the common sign-in: what has to come back with them. Taken away when it is used."""
+
+    __tablename__ = "web_departure"
+    digest: Mapped[str] = mapped_column(primary_key=True, comment="of the state that the browser carries")
+    nonce: Mapped[str]
+    verifier: Mapped[str]
+    onward: Mapped[str] = mapped_column(String(500))
+    left_at: Mapped[datetime]
 
 
 class AttemptRow(Base):

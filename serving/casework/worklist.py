@@ -16,7 +16,8 @@ from sqlalchemy.orm import aliased
 
 from serving.casework import cases
 from serving.casework.actor import Actor
-from serving.casework.desk import MOST, STAFF, Desk
+from serving.casework.deadlines import escalated_before
+from serving.casework.desk import MOST, STAFF, Desk, Line
 from serving.casework.paging import Page, beyond, moment, place
 from serving.casework.tables import (
     AccountRow,
@@ -129,6 +130,31 @@ def overdue(desk: Desk, by: Actor, week: date, area: str = "") -> int:
     )
     with desk.database.reading() as session:
         return int(session.scalar(query) or 0)
+
+
+def escalated(desk: Desk, by: Actor, *, after: str | None = None, limit: int = 50) -> Page[Line]:
+    """Cases of every week that stayed overdue so long that they come to those above, the longest overdue first.
+
+    Raises:
+        AccessError: the role has nobody below it.
+        UsageError: `after` is no place of such a page.
+    """
+    if by.role not in ("county", "supervisor"):
+        raise desk.refuse(by, "case_outside", by.area)
+    limit = min(limit, MOST)
+    last = escalated_before(desk.now(), desk.rules)
+    shown: list[Any] = [PlaceRow.area_code == by.area, PlaceRow.due_at <= last, PlaceRow.state != "closed"]
+    if after is not None:
+        shown.append(beyond(PlaceRow.due_at, PlaceRow.case_id, after))
+    query = select(CaseRow).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id).where(*shown)
+    query = query.order_by(PlaceRow.due_at, PlaceRow.case_id).limit(limit + 1)
+    with desk.database.reading() as session:
+        found = list(session.scalars(query))
+        lines = tuple(
+            Line(r.case_id, r.household_id, r.area_code, r.state, r.owner_account, r.week, r.due_at, r.version)
+            for r in found[:limit]
+        )
+    return Page(lines, place(lines[-1].due_at, lines[-1].case_id) if len(found) > limit else None)
 
 
 def rows(

@@ -12,6 +12,7 @@ from typing import Any
 
 from features.engines.duckdb import engine
 from features.errors import NothingToDo, UsageError
+from features.identity import open_vault
 from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
@@ -23,7 +24,7 @@ from serving.casework.database import Schema, open_database
 from serving.casework.desk import Desk, open_desk
 from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
-from serving.casework.requests import expired_identities
+from serving.casework.requests import erase_expired, expired_identities, finish_erasures, unfinished_erasures
 from serving.console import Console, day_of, read_day
 from serving.outbox import Outbox, receivers
 from serving.runs import newest_on
@@ -147,6 +148,7 @@ def cases_remind(console: Console, *, task: str | None, deliver: bool, dry_run: 
     made = go_round(desk, dry_run=dry_run)
     answer: dict[str, Any] = made.as_dict()
     today = desk.rules.day(desk.now())
+    answer["erasures_unfinished"] = len(unfinished_erasures(desk))
     answer["identities_expired"] = len(expired_identities(desk, today))
     if not dry_run:
         answer["carried"] = _carry(console, desk)
@@ -165,6 +167,23 @@ def cases_remind(console: Console, *, task: str | None, deliver: bool, dry_run: 
             f"The holidays of {years} are not published; deadlines there count Monday to Friday for now.",
         )
     console.finish(**answer, dry_run=dry_run)
+
+
+def erase(console: Console, *, dry_run: bool) -> None:
+    """Take identities out of the vault: those that were granted, and those whose time is over."""
+    desk = open_desk(console.project, console.settings)
+    today = desk.rules.day(desk.now())
+    granted, expired = len(unfinished_erasures(desk)), len(expired_identities(desk, today))
+    found = 0
+    if not dry_run:
+        vault = open_vault(console.project, console.settings)
+        granted = finish_erasures(desk, clock(), vault.erase)
+        found = erase_expired(desk, clock(), today, vault.erase)
+    console.say(
+        f"到期 {expired} 户，其中身份信息已删除 {found} 户；补办已批准的删除 {granted} 件。",
+        f"{expired} households are past their time, {found} identities erased; {granted} granted erasures carried out.",
+    )
+    console.finish(expired=expired, erased=found, granted=granted, dry_run=dry_run)
 
 
 def _outcomes(console: Console, desk: Desk, task: str, today: date, *, dry_run: bool) -> dict[str, Any] | None:

@@ -40,6 +40,8 @@ class Account:
     language: str
     large: bool
     active: bool
+    temporary: bool = False
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class Refused:
 
 def create(
     desk: Desk, account: str, *, name: str, role: str, area: str, department: str = "", password: str = "",
-    capacity: int | None = None,
+    capacity: int | None = None, by: Actor | None = None, temporary: bool = False,
 ) -> tuple[Account, str]:  # fmt: skip
     """A new account and its password; one is made where none is given. With a capacity, it can be given visits.
+
+    A temporary password opens nothing but the page where its owner chooses another.
 
     Raises:
         UsageError: the name, the role, the department or the area cannot be, the account exists, or the password is
@@ -72,9 +76,10 @@ def create(
         raise UsageError("password_short", least=SHORTEST)
     row = AccountRow(
         account=account, name=name.strip(), role=role, area_code=area, department=department,
-        password=_HASHER.hash(password), language="", large=False, active=True, created_at=desk.now(),
+        password=_HASHER.hash(password), language="", large=False, active=True, temporary=temporary, version=0,
+        created_at=desk.now(),
     )  # fmt: skip
-    with desk.writing(clock(area)) as (session, told):
+    with desk.writing(by or clock(area)) as (session, told):
         if session.get(AccountRow, account) is not None:
             raise UsageError("account_known", account=account)
         session.add(row)
@@ -84,32 +89,32 @@ def create(
                 WorkerRow(account=account, role=role, area_code=area, capacity=capacity, active=True, version=1)
             )
             told.append(("worker", account, {"capacity": capacity, "active": True, "away": None}))
-    return _account(row), password
+    return account_of(row), password
 
 
 def accounts(desk: Desk) -> list[Account]:
     """All accounts by name."""
     with desk.database.reading() as session:
-        return [_account(row) for row in session.scalars(select(AccountRow).order_by(AccountRow.account))]
+        return [account_of(row) for row in session.scalars(select(AccountRow).order_by(AccountRow.account))]
 
 
-def disable(desk: Desk, account: str) -> Account:
+def disable(desk: Desk, account: str, by: Actor | None = None) -> Account:
     """Let nobody sign in by an account any more, nor be given visits; whoever is signed in by it is out.
 
     Raises:
         UsageError: there is no such account.
     """
-    with desk.writing(clock()) as (session, told):
+    with desk.writing(by or clock()) as (session, told):
         row = session.get(AccountRow, account)
         if row is None:
             raise UsageError("account_unknown", account=account)
-        row.active = False
+        row.active, row.version = False, row.version + 1
         if (worker := session.get(WorkerRow, account)) is not None and worker.active:
             worker.active, worker.version = False, worker.version + 1
             told.append(("worker", account, {"capacity": worker.capacity, "active": False, "away": None}))
         session.execute(delete(SessionRow).where(SessionRow.account == account))
         told.append(("account", account, {"disabled": True}))
-        return _account(row)
+        return account_of(row)
 
 
 def prefer(desk: Desk, account: str, *, language: str | None = None, large: bool | None = None) -> None:
@@ -141,15 +146,49 @@ def sign_in(desk: Desk, name: str, password: str) -> Account | Refused:
     right = _matches(row.password if row is not None else _nobody(), password)
     if row is None or not right or not row.active:
         if row is not None:
-            desk.note(actor_of(_account(row)), "sign_in_refused", account, left=left)
+            desk.note(actor_of(account_of(row)), "sign_in_refused", account, left=left)
         return Refused(left)
-    with desk.writing(actor_of(_account(row))) as (session, told):
+    with desk.writing(actor_of(account_of(row))) as (session, told):
         session.execute(delete(AttemptRow).where(AttemptRow.digest == digest))
         kept = session.get(AccountRow, account)
         if kept is not None:
             kept.signed_in_at = now
         told.append(("signed_in", account, {}))
-    return _account(row)
+    return account_of(row)
+
+
+def change_password(desk: Desk, account: Account, current: str, chosen: str) -> bool:
+    """Choose another password; False where the current one is wrong. Every session of the account ends.
+
+    Raises:
+        UsageError: the new one is short, or too many current ones were wrong.
+    """
+    now = desk.now()
+    with desk.database.writing() as session:
+        if _counted(session, _digest(f"password|{account.account}"), now) < 0:
+            raise UsageError("password_rests", minutes=int(LOCKED_FOR.total_seconds() // 60))
+        kept = session.get_one(AccountRow, account.account).password
+    if not _matches(kept, current):
+        desk.note(actor_of(account), "sign_in_refused", account.account, password=True)
+        return False
+    if len(chosen) < SHORTEST or chosen == current:
+        raise UsageError("password_short", least=SHORTEST)
+    with desk.writing(actor_of(account)) as (session, told):
+        row = session.get_one(AccountRow, account.account)
+        row.password, row.temporary, row.version = _HASHER.hash(chosen), False, row.version + 1
+        session.execute(delete(AttemptRow).where(AttemptRow.digest == _digest(f"password|{account.account}")))
+        session.execute(delete(SessionRow).where(SessionRow.account == account.account))
+        told.append(("account", account.account, {"password": "own"}))
+    return True
+
+
+def hand_over(session: Session, row: AccountRow) -> str:
+    """A password that is told once and has to be changed first; whoever is signed in is out."""
+    password = secrets.token_urlsafe(12)
+    row.password, row.temporary, row.version = _HASHER.hash(password), True, row.version + 1
+    session.execute(delete(SessionRow).where(SessionRow.account == row.account))
+    session.execute(delete(AttemptRow).where(AttemptRow.digest == _digest(row.account)))
+    return password
 
 
 def _counted(session: Session, digest: str, now: datetime) -> int:
@@ -178,10 +217,15 @@ def _matches(kept: str, password: str) -> bool:
         return False
 
 
+def no_password() -> str:
+    """A hash that no password has."""
+    return _HASHER.hash(secrets.token_urlsafe(24))
+
+
 @functools.cache
 def _nobody() -> str:
-    """A hash that no password has, so that unknown names take as long as known ones."""
-    return _HASHER.hash(secrets.token_urlsafe(24))
+    """One such, so that unknown names take as long as known ones."""
+    return no_password()
 
 
 def _digest(text: str) -> str:
@@ -191,8 +235,12 @@ def _digest(text: str) -> str:
 def account_named(session: Session, account: str) -> Account | None:
     """The account of a name."""
     row = session.get(AccountRow, account)
-    return None if row is None else _account(row)
+    return None if row is None else account_of(row)
 
 
-def _account(row: AccountRow) -> Account:
-    return Account(row.account, row.name, row.role, row.area_code, row.department, row.language, row.large, row.active)
+def account_of(row: AccountRow) -> Account:
+    """The account of a row."""
+    return Account(
+        row.account, row.name, row.role, row.area_code, row.department, row.language, row.large, row.active,
+        row.temporary, row.version,
+    )  # fmt: skip

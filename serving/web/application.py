@@ -24,7 +24,9 @@ from serving.casework.refusals import AccessError, ActionDetailError, ActionErro
 from serving.web.office import Office, open_office
 from serving.web.pages import (
     about,
+    admin,
     audit,
+    common,
     door,
     exports,
     feedback,
@@ -36,13 +38,16 @@ from serving.web.pages import (
     quality,
     records,
     referrals,
+    reveal,
+    rules,
     sheets,
     tasks,
     weeks,
+    workers,
 )
 from serving.web.rendering import static
 from serving.web.showing import show
-from serving.web.visitor import PageError, SignInError
+from serving.web.visitor import PageError, PasswordError, SignInError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -50,8 +55,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MOST_BYTES, MOST_UPLOADED = 256 * 2**10, 5 * 2**20
 UPLOADS = re.compile(r"/weeks/[^/]{1,40}/import")
 """The one kind of address that takes a file."""
-UNKNOWN = frozenset({"case_unknown", "list_import_gone", "export_gone"})
-"""Refusals that say that there is nothing here."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -71,9 +74,11 @@ STATIC = {
     "zhouji.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+UNKNOWN = frozenset({"case_unknown", "account_unknown", "amendment_unknown", "list_import_gone", "export_gone"})
+"""Refusals that say that there is nothing here."""
 ROOMS = (
-    door, weeks, lists, tasks, sheets, households, records, referrals, overview, feedback, quality, models, exports,
-    audit, help_, about,
+    door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, overview, feedback, quality,
+    models, exports, audit, help_, about, admin, rules, workers,
 )  # fmt: skip
 
 
@@ -86,6 +91,7 @@ def web_application(office: Office) -> FastAPI:
     app.add_api_route("/static/{name}", _static, methods=["GET"], name="static")
     app.add_middleware(Frame)
     app.add_exception_handler(SignInError, _sign_in)
+    app.add_exception_handler(PasswordError, lambda _request, _error: RedirectResponse("/password", 303))
     app.add_exception_handler(PageError, _page_error)
     app.add_exception_handler(ZhoujiError, _refused)
     app.add_exception_handler(HTTPException, _http)

@@ -10,6 +10,7 @@ from typing import Any
 from features.divisions import AreaTree
 from features.project import Project
 from features.settings import Home, ProjectHome, Settings
+from serving.access.issuer import Issuer, issuer
 from serving.anatomy import Anatomy, anatomy
 from serving.api.surroundings import Surroundings
 from serving.cards import Cards
@@ -49,6 +50,7 @@ class Office:
     cards: Cards = field(init=False)
     sessions: Sessions = field(init=False)
     shelf: Shelf = field(init=False)
+    issuer: Issuer | None = field(init=False)
 
     def __post_init__(self) -> None:
         made = Sessions(self.desk, self.settings.session_idle, self.settings.session_longest)
@@ -56,6 +58,7 @@ class Office:
         object.__setattr__(self, "shelf", Shelf(self.desk))
         task = self.project.task(self.settings.task or None)[0]
         object.__setattr__(self, "cards", Cards(self.project.name, task, self.settings))
+        object.__setattr__(self, "issuer", issuer(self.settings))
 
     @property
     def project(self) -> Project:

@@ -27,17 +27,21 @@ from serving.casework.words import word
 HOMES: Mapping[str, str] = {
     "village": "/tasks", "town": "/weeks/current", "county": "/weeks/current", "supervisor": "/overview",
     "department": "/referrals", "auditor": "/audit", "analyst": "/models",
+    "admin": "/admin",
 }  # fmt: skip
 """Where each role begins."""
 ROOMS: tuple[tuple[str, Words, frozenset[str]], ...] = (
     ("/weeks", Words(zh="每周清单", en="Weekly lists"), frozenset({"town", "county", "supervisor"})),
     ("/tasks", Words(zh="我的核查", en="My visits"), frozenset({"village", "town", "county"})),
+    ("/escalated", Words(zh="催办", en="Overdue for long"), frozenset({"county", "supervisor"})),
     ("/referrals", Words(zh="转办与反馈", en="Referrals"), frozenset({"department", "county"})),
     ("/overview", Words(zh="统计看板", en="Overview"), frozenset({"county", "supervisor"})),
     ("/feedback", Words(zh="部门反馈", en="Answers"), frozenset({"county", "supervisor"})),
     ("/quality", Words(zh="数据质量", en="Data"), frozenset({"county", "supervisor", "analyst"})),
     ("/models", Words(zh="模型", en="Models"), frozenset({"supervisor", "analyst", "admin"})),
     ("/audit", Words(zh="审计", en="Audit"), frozenset({"auditor", "supervisor"})),
+    ("/workers", Words(zh="走访人员", en="Visitors"), frozenset({"town", "county", "admin"})),
+    ("/admin", Words(zh="管理", en="Administration"), frozenset({"admin"})),
     ("/help", Words(zh="帮助", en="Help"), frozenset(ROLES)),
 )
 """Rooms of the navigation, and who has their keys."""

@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from serving.access.roles import ROLES
+from serving.web.office import Office
 from serving.web.rendering import HOMES, ROOMS, render
 from serving.web.visitor import office_of, visitor_of
 
@@ -32,7 +33,7 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
         area_name=office.tree.path(visitor.actor.area, visitor.language) or office.tree.name(visitor.actor.area)
         if visitor.actor
         else "",
-        contact=office.settings.contact,
+        contact=contact_of(office, visitor.language),
         newest=newest[0] if newest else None,
         back=back_to(request),
         other="zh" if visitor.language == "en" else "en",
@@ -41,6 +42,12 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
         **values,
     )
     return HTMLResponse(text, http)
+
+
+def contact_of(office: Office, language: str) -> str:
+    """Whom to ask: as an administrator wrote it, else as the settings say."""
+    amended = office.desk.text("contact")
+    return amended.of(language) if amended is not None else office.settings.contact
 
 
 def here(path: str) -> str:

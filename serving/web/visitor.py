@@ -21,6 +21,8 @@ DOOR = "zhouji_door"
 """Cookie of the sign-in form, which has no session yet: the form carries the same."""
 MOST_FIELDS = 600
 LANGUAGES = ("zh", "en")
+BEFORE_PASSWORD = ("/password", "/logout", "/preferences")
+"""What somebody may do who still has to choose a password."""
 
 
 class PageError(Exception):
@@ -33,6 +35,10 @@ class PageError(Exception):
 
 class SignInError(Exception):
     """Somebody has to sign in first."""
+
+
+class PasswordError(Exception):
+    """Somebody signed in with a password that was handed over has to choose one first."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,8 @@ def staff(*roles: str) -> Callable[[Request], Staff]:
         visitor = visitor_of(request)
         if visitor.account is None or visitor.actor is None:
             raise SignInError
+        if visitor.account.temporary and request.url.path not in BEFORE_PASSWORD:
+            raise PasswordError
         if roles and visitor.actor.role not in roles:
             raise PageError(403, "role", roles=roles)
         return Staff(visitor, visitor.account, visitor.actor)

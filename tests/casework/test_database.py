@@ -27,7 +27,7 @@ def test_up_down_and_up_again(url: str) -> None:
     database = Database(url)
     assert (database.schema().current, database.schema().ready) == ("", False)
     planned = database.migrate(dry_run=True)
-    assert [step.revision for step in planned.steps] == ["0001", "0002"]
+    assert [step.revision for step in planned.steps] == ["0001", "0002", "0003"]
     assert database.schema().current == ""
     database.migrate()
     assert database.schema().ready
@@ -38,6 +38,24 @@ def test_up_down_and_up_again(url: str) -> None:
         assert [name for name in inspect(connection).get_table_names() if name.startswith(("casework", "web"))] == []
     database.migrate()
     assert database.schema().ready
+    database.engine.dispose()
+
+
+def test_accounts_and_their_sessions_live_through_the_third_step_and_back(url: str) -> None:
+    database = Database(url)
+    database.migrate("up", "0002")
+    with database.engine.begin() as connection:
+        columns = "account, name, role, area_code, department, password, language, large, active, created_at"
+        values = "'a', 'n', 'town', '1', '', 'p', '', :no, :yes, 't'"
+        connection.execute(text(f"INSERT INTO web_account ({columns}) VALUES ({values})"), {"no": False, "yes": True})
+        connection.execute(text("INSERT INTO web_session VALUES ('d', 'a', 't', 't')"))
+    database.migrate()
+    with database.engine.connect() as connection:
+        found = connection.execute(text("SELECT temporary, version FROM web_account")).one()
+    assert (bool(found[0]), found[1]) == (False, 0)
+    database.migrate("down", "0002")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM web_session")).scalar() == 1
     database.engine.dispose()
 
 
@@ -59,7 +77,7 @@ def test_an_old_schema_is_named_and_not_touched(url: str) -> None:
 def test_unknown_revision_and_unreadable_url(database: Database) -> None:
     with pytest.raises(UsageError) as refused:
         database.migrate("up", "0099")
-    assert refused.value.fields["known"] == "0001, 0002"
+    assert refused.value.fields["known"] == "0001, 0002, 0003"
     for url in ("mysql://x/y", "nonsense"):
         with pytest.raises(UsageError, match="cannot be read"):
             Database(url)

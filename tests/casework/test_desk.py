@@ -19,7 +19,7 @@ from serving.casework.desk import Desk, Line
 from serving.casework.keeping import lines
 from serving.casework.outcomes import _parts
 from serving.casework.refusals import AccessError, ConflictError, FormError
-from serving.casework.tables import AuditRow, CaseRow, FindingRow, OutgoingRow, PlaceRow, SealedRow, SignalRow
+from serving.casework.tables import CaseRow, FindingRow, OutgoingRow, PlaceRow, SealedRow, SignalRow
 from tests.casework.desks import OTHER_TOWN, OTHER_VILLAGE, Clock, household, listed, make_desk, opened
 from tests.casework.made import (
     CLOCK,
@@ -335,20 +335,6 @@ def test_a_found_household_needs_no_list(desk: Desk) -> None:
         discover(desk, TOWN, household(9), VILLAGE_AREA, "self_report")
     with pytest.raises(AccessError):
         discover(desk, OTHER, household(8), VILLAGE_AREA, "discovery")
-
-
-def test_a_revealed_identity_is_written_down_and_never_logged(desk: Desk) -> None:
-    case = opened(desk, 1)[0]
-    secret = {"name": "某某某", "number": "99010119900101001X"}
-    assert desk.reveal(VILLAGE, case.case_id, "visit", lambda _: secret) == secret
-    with pytest.raises(UsageError):
-        desk.reveal(VILLAGE, case.case_id, "curiosity", lambda _: secret)
-    with pytest.raises(AccessError):
-        desk.reveal(SUPERVISOR, case.case_id, "visit", lambda _: secret)
-    with desk.database.reading() as session:
-        told = [(row.kind, row.detail) for row in session.scalars(select(AuditRow))]
-    assert [kind for kind, _ in told][-2:] == ["reveal", "refused"]
-    assert "某某某" not in str(told) and "99010119900101001X" not in str(told)
 
 
 def test_only_first_records_wait_for_the_store_one_for_each_round(desk: Desk, clock: Clock) -> None:

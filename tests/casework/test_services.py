@@ -16,6 +16,7 @@ from serving.casework import actions as a
 from serving.casework import chain as chains
 from serving.casework import lists, requests, staffing
 from serving.casework.actor import Actor
+from serving.casework.actor import clock as time_itself
 from serving.casework.assignment import Wanted, Worker, propose
 from serving.casework.carrying import carry
 from serving.casework.database import Database
@@ -204,6 +205,57 @@ def test_an_identity_is_erased_after_the_case_and_not_during_it(desk: Desk) -> N
     assert erased == [case.household_id] * 2
     with pytest.raises(AccessError):
         requests.erase_expired(desk, TOWN, DAY, erase)
+
+
+def test_an_erasure_that_breaks_in_between_is_granted_and_carried_out_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = with_answer(desk, "F2")
+    desk.act(a.Close(by=TOWN, reason="not_eligible"), case.case_id, case.version)
+    asked = requests.ask(desk, TOWN, "erasure", case.case_id)
+    erased: list[str] = []
+
+    def erase(household: str) -> bool:
+        erased.append(household)
+        return len(erased) == 1
+
+    def unwritten(*_: object) -> None:
+        raise OSError("no space")
+
+    # nothing can be written: nothing is decided, and nothing erased
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.keeper, "write", unwritten)
+        with pytest.raises(OSError, match="no space"):
+            requests.decide(desk, COUNTY, asked.request_id, "granted", erase=erase)
+    assert (erased, requests.unfinished_erasures(desk)) == ([], ())
+    assert [one.state for one in requests.waiting(desk, COUNTY) if one.kind == "erasure"] == ["open"]
+
+    # the vault erases, and the line after it cannot be written: the request is granted, and waits to be carried out
+    def erase_and_break(household: str) -> bool:
+        found = erase(household)
+        monkeypatch.setattr(desk.keeper, "write", unwritten)
+        return found
+
+    with pytest.raises(OSError, match="no space"):
+        requests.decide(desk, COUNTY, asked.request_id, "granted", erase=erase_and_break)
+    monkeypatch.undo()
+    assert [one.kind for one in requests.waiting(desk, COUNTY) if one.kind == "erasure"] == []
+    assert [one.request_id for one in requests.unfinished_erasures(desk)] == [asked.request_id]
+    with pytest.raises(AccessError):
+        requests.finish_erasures(desk, TOWN, erase)
+    assert requests.finish_erasures(desk, time_itself(), erase) == 1
+    assert requests.unfinished_erasures(desk) == () and erased == [case.household_id] * 2
+    assert requests.finish_erasures(desk, time_itself(), erase) == 0
+
+
+def test_what_is_past_its_time_is_erased_once(desk: Desk) -> None:
+    case = with_answer(desk, "F2")
+    desk.act(a.Close(by=TOWN, reason="not_eligible"), case.case_id, case.version)
+    late = DAY + timedelta(days=desk.rules.deadlines.identity_kept.amount + 1)
+    erased: list[str] = []
+    for count in (1, 0):
+        assert requests.erase_expired(desk, time_itself(), late, lambda one: not erased.append(one)) == count
+    assert erased == [case.household_id]
 
 
 def test_the_four_lists_and_a_match_that_enters_the_chain(desk: Desk) -> None:

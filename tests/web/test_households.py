@@ -148,7 +148,7 @@ def test_another_area_is_refused_written_down_and_told_how_to_ask(desk: Office) 
     accounts.create(desk.desk, "t2", name="外镇", role="town", area=OTHER_TOWN, password=PASSWORD)
     answer = signed_in(desk, "t2").get(address(0))
     assert answer.status_code == 403 and "申请" in answer.text and "27,130" not in answer.text
-    assert signed_in(desk, "t1").get("/households/ffffffffffffffffffffffff").status_code == 404
+    assert signed_in(desk, "t1").get("/households/ffffffffffffffffffffffff").status_code == 403
 
 
 def test_a_town_refers_and_closes_as_the_case_allows(desk: Office) -> None:

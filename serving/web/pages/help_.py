@@ -9,16 +9,17 @@ from starlette.responses import Response
 
 from serving.web.rendering import ROOMS
 from serving.web.showing import show
-from serving.web.visitor import Staff, VisitorOf, staff
+from serving.web.visitor import OfficeOf, Staff, VisitorOf, staff
 
 router = APIRouter()
 
 
 @router.get("/help")
-def help_(request: Request, visitor: VisitorOf) -> Response:
+def help_(request: Request, visitor: VisitorOf, office: OfficeOf) -> Response:
     """What there is, and whom to ask."""
     role = visitor.actor.role if visitor.actor else ""
-    return show(request, "help.html", mine=[(path, name) for path, name, roles in ROOMS if role in roles])
+    mine = [(path, name) for path, name, roles in ROOMS if role in roles]
+    return show(request, "help.html", mine=mine, local=office.desk.text("help"))
 
 
 @router.get("/help/how-scores-work")

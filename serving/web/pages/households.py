@@ -29,13 +29,14 @@ from serving.casework.desk import View
 from serving.casework.facts import told as told_in_words
 from serving.casework.neighbours import neighbours
 from serving.casework.refusals import ActionDetailError, ConflictError, FormError
+from serving.casework.revealing import in_hand
 from serving.casework.tables import WorkerRow
 from serving.casework.words import word
 from serving.casework.workflow import closing_reasons
 from serving.web.filling import Filled, filled, typed_of
 from serving.web.office import Office
 from serving.web.showing import show
-from serving.web.telling import chain_of, day_of, told_of
+from serving.web.telling import case_id_of, chain_of, day_of, told_of
 from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, staff
 
 router = APIRouter()
@@ -53,19 +54,12 @@ def household(request: Request, household_id: str, office: OfficeOf, who: Lookin
     return _page(request, office, who, household_id, done=request.query_params.get("done", ""))
 
 
-def _case_id(office: Office, household_id: str) -> str:
-    found = worklist.case_of(office.desk, household_id[:40])
-    if found is None:
-        raise PageError(404, "household")
-    return found
-
-
 def _page(
     request: Request, office: Office, who: Staff, household_id: str, http: int = 200, *, done: str = "",
     typed: Mapping[str, Any] | None = None, mistakes: Sequence[Mistake] = (), conflict: Case | None = None,
     refused: str = "",
 ) -> Response:  # fmt: skip
-    view = office.desk.view(who.actor, _case_id(office, household_id))
+    view = office.desk.view(who.actor, case_id_of(office, household_id))
     case = view.case
     department = who.actor.role == "department"
     body = view.signals[0] if view.signals else None
@@ -88,6 +82,7 @@ def _page(
         routing=office.desk.rules.routing, people=worklist.people(office.desk),
         departments=office.desk.rules.routing.departments, verify=read_aid().needs,
         workers=_workers(office, who) if {"assign", "hand_over"} & set(view.may) else [],
+        in_hand=in_hand(office.desk, who.actor, case),
         beside=None if department else neighbours(office.desk, who.actor, case.case_id),
         trend=[] if blind or told is None else [(str(day)[5:], p) for day, p, _ in told["trend"]],
         trend_numbers=lambda trend: "、".join(f"{day} {per_100(p)}" for day, p in trend),
@@ -154,7 +149,7 @@ def _said(detail: Mapping[str, Any], who: Staff) -> list[str]:
 @router.post("/households/{household_id}/classifications")
 def classify(request: Request, household_id: str, office: OfficeOf, who: Working, form: PostedOf) -> Response:
     """Hand in the record, or keep it as a draft."""
-    case_id = _case_id(office, household_id)
+    case_id = case_id_of(office, household_id)
     sent, seen = filled(form), number(form.one("version"))
     if form.one("do") == "draft":
         kept = {name: value for name, value in sent.typed.items() if value}
@@ -203,9 +198,10 @@ def number(text: str) -> int:
 @router.post("/households/{household_id}/actions")
 def act(request: Request, household_id: str, office: OfficeOf, who: Working, form: PostedOf) -> Response:
     """One step of the case."""
-    case_id = _case_id(office, household_id)
+    case_id = case_id_of(office, household_id)
     do = form.one("do", 40)
     if do not in _ACTIONS:
+        office.desk.view(who.actor, case_id)  # whose household it is comes before what may be done to it
         raise PageError(404)
     try:
         action = _ACTIONS[do](office, who.actor, form)

@@ -18,10 +18,11 @@ from reports.plots import wilson
 from reports.recall import Recall
 from serving.casework import steering, worklist
 from serving.casework.disclosure import LEAST, hidden, is_open, is_small
+from serving.casework.refusals import AccessError
 from serving.casework.steering import COUNTED, WEEKS, Figures
 from serving.web.office import Office
 from serving.web.showing import show
-from serving.web.visitor import OfficeOf, PageError, Staff, staff
+from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
 Steering = Annotated[Staff, Depends(staff("county", "supervisor"))]
@@ -41,7 +42,7 @@ def overview(request: Request, office: OfficeOf, who: Steering) -> Response:
 def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Response:
     """An area inside it."""
     if area not in office.tree:
-        raise PageError(404, "area")
+        raise AccessError("case_outside")  # as for an area of somebody else
     return _page(request, office, who, area)
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from features.strict import Words
-from serving.casework import worklist
 from serving.recorded import SourceRecord, shown_value, tables_of
 from serving.web.office import Office
 from serving.web.showing import show
+from serving.web.telling import case_id_of
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
 router = APIRouter()
@@ -71,10 +71,7 @@ QUIET = frozenset({"selection_probability", "reason_verdicts", "visit_id", "sour
 @router.get("/households/{household_id}/records")
 def feeds(request: Request, household_id: str, office: OfficeOf, who: Reading) -> Response:
     """Feeds that may say something of a household, by department."""
-    case_id = worklist.case_of(office.desk, household_id[:40])
-    if case_id is None:
-        raise PageError(404, "household")
-    view = office.desk.view(who.actor, case_id)
+    view = office.desk.view(who.actor, case_id_of(office, household_id))
     project = office.project
     named = [
         (feed, one.name, project.departments[one.department].name)
@@ -87,11 +84,10 @@ def feeds(request: Request, household_id: str, office: OfficeOf, who: Reading) -
 @router.get("/households/{household_id}/records/{feed}")
 def records(request: Request, household_id: str, feed: str, office: OfficeOf, who: Reading) -> Response:
     """What one feed says, newest first; the look is written down."""
-    case_id = worklist.case_of(office.desk, household_id[:40])
+    view = office.desk.view(who.actor, case_id_of(office, household_id))
     project = office.project
-    if case_id is None or feed not in project.feeds or not _of_households(office, feed):
-        raise PageError(404, "household")
-    view = office.desk.view(who.actor, case_id)
+    if feed not in project.feeds or not _of_households(office, feed):
+        raise PageError(404)
     office.desk.note(who.actor, "view", view.case.household_id, records=feed)
     found = office.recorded(view.case.household_id, feed)
     used = {name for row in found for name in row.values}

@@ -12,11 +12,11 @@ from starlette.responses import RedirectResponse, Response
 from serving.casework import actions as a
 from serving.casework import worklist
 from serving.casework.case import HELP_CODES, MECHANISM
-from serving.casework.refusals import ActionDetailError, ConflictError
+from serving.casework.refusals import AccessError, ActionDetailError, ConflictError
 from serving.web.office import Office
 from serving.web.pages.households import fen, number
 from serving.web.showing import show
-from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, staff
+from serving.web.visitor import OfficeOf, Posted, PostedOf, Staff, staff
 
 router = APIRouter()
 Desks = Annotated[Staff, Depends(staff("department", "county"))]
@@ -53,11 +53,11 @@ def _page(
 ) -> Response:  # fmt: skip
     case_id = worklist.case_of_referral(office.desk, referral_id[:60])
     if case_id is None:
-        raise PageError(404, "referral")
+        raise AccessError("case_outside")
     view = office.desk.view(who.actor, case_id)
     found = view.case.referral(referral_id)
     if found is None:
-        raise PageError(404, "referral")
+        raise AccessError("case_outside")
     routing = office.desk.rules.routing
     mine = found.department == _desk(who) and found.open and "answer" in view.may
     return show(
@@ -74,7 +74,7 @@ def answer(request: Request, referral_id: str, office: OfficeOf, who: Desks, for
     """Say something: received, granted, not eligible, passed on."""
     case_id = worklist.case_of_referral(office.desk, referral_id[:60])
     if case_id is None:
-        raise PageError(404, "referral")
+        raise AccessError("case_outside")
     typed = {name: form.one(name, 1000) for name in FIELDS}
     try:
         office.desk.act(_said(who, referral_id, form), case_id, number(form.one("version")))

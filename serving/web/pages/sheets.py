@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse, Response
 
 from reports.visit_sheet import Sheet, short_code, to_html, to_pdf
-from serving.casework import worklist
 from serving.casework.sheets import sheet_of
 from serving.web.office import Office
 from serving.web.rendering import versioned
-from serving.web.telling import chain_of, day_of, told_of
-from serving.web.visitor import OfficeOf, PageError, Staff, staff
+from serving.web.telling import case_id_of, chain_of, day_of, told_of
+from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
 Visiting = Annotated[Staff, Depends(staff("village", "town", "county"))]
@@ -47,10 +46,7 @@ def sheet_pdf(household_id: str, office: OfficeOf, who: Visiting) -> Response:
 
 
 def _sheet(office: Office, who: Staff, household_id: str) -> Sheet:
-    case_id = worklist.case_of(office.desk, household_id[:40])
-    if case_id is None:
-        raise PageError(404, "household")
-    view = office.desk.view(who.actor, case_id)
+    view = office.desk.view(who.actor, case_id_of(office, household_id))
     told = told_of(office, view.case)
     chain = chain_of(office, who.actor, view.case, told)
     return sheet_of(office.desk, who.actor, view, chain, day_of(told))

@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from serving.casework import worklist
 from serving.web.showing import show
 from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
+Above = Annotated[Staff, Depends(staff("county", "supervisor"))]
 Visitors = Annotated[Staff, Depends(staff("village", "town", "county"))]
 
 
@@ -23,4 +25,17 @@ def tasks(request: Request, office: OfficeOf, who: Visitors) -> Response:
         request, "tasks.html", page=page, first=not request.query_params.get("after"),
         place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
         done=request.query_params.get("done", ""),
+    )  # fmt: skip
+
+
+@router.get("/escalated")
+def escalated(request: Request, office: OfficeOf, who: Above) -> Response:
+    """What stayed overdue so long that it comes to those above, of all weeks."""
+    after = request.query_params.get("after")
+    page = worklist.escalated(office.desk, who.actor, after=after)
+    tree, language = office.tree, who.language
+    return show(
+        request, "escalated.html", page=page, first=not after, people=worklist.people(office.desk),
+        wait=office.desk.rules.deadlines.escalate_after,
+        place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
     )  # fmt: skip
