@@ -6,7 +6,7 @@ them. The default order is by deadline, in which rows that were drawn at random 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -205,10 +205,37 @@ def case_of_referral(desk: Desk, referral_id: str) -> str | None:
         return session.scalar(select(ReferralRow.case_id).where(ReferralRow.referral_id == referral_id))
 
 
-def people(desk: Desk) -> Mapping[str, str]:
-    """Accounts and how pages call them."""
-    with desk.database.reading() as session:
-        return {str(a): str(n) for a, n in session.execute(select(AccountRow.account, AccountRow.name))}
+class Names(Mapping[str, str]):
+    """Accounts and how pages call them: those of a page are read at once, any other when it is asked for."""
+
+    def __init__(self, desk: Desk, accounts: Iterable[str]) -> None:
+        self._desk, self._known = desk, dict[str, str | None]()
+        wanted = {one for one in accounts if one}
+        if wanted:
+            query = select(AccountRow.account, AccountRow.name).where(AccountRow.account.in_(wanted))
+            with desk.database.reading() as session:
+                self._known = {**dict.fromkeys(wanted), **{str(a): str(n) for a, n in session.execute(query)}}
+
+    def __getitem__(self, account: str) -> str:
+        if account and account not in self._known:
+            with self._desk.database.reading() as session:
+                query = select(AccountRow.name).where(AccountRow.account == account)
+                self._known[account] = session.scalar(query)
+        found = self._known.get(account)
+        if found is None:
+            raise KeyError(account)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (account for account, name in self._known.items() if name is not None)
+
+    def __len__(self) -> int:
+        return sum(name is not None for name in self._known.values())
+
+
+def people(desk: Desk, accounts: Iterable[str] = ()) -> Mapping[str, str]:
+    """How pages call accounts; those that a page surely shows are named, so that one question is enough."""
+    return Names(desk, accounts)
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -232,29 +259,45 @@ def figures(desk: Desk, by: Actor, week: date, areas: Sequence[str]) -> tuple[Fi
     Raises:
         AccessError: one of them is not the actor's.
     """
-    made = []
     for area in areas:
         _area(desk, by, area)
+    place, now = PlaceRow, desk.now()
+    here = (place.area_code.in_(areas), place.week == week)
+    count = func.count(func.distinct(place.case_id))
     with desk.database.reading() as session:
-        now = desk.now()
-        for area in areas:
-            states = {
-                row.state: row.cases
-                for row in session.scalars(select(CountRow).where(CountRow.week == week, CountRow.area_code == area))
-            }
-            here = select(PlaceRow.case_id).where(PlaceRow.area_code == area, PlaceRow.week == week)
-            late = here.where(PlaceRow.due_at < now, PlaceRow.due_at < NEVER, PlaceRow.state != "closed")
-            confirmed, seen = _confirmed(session, here)
-            helped = select(func.count(func.distinct(ReferralRow.case_id))).where(
-                ReferralRow.case_id.in_(here), ReferralRow.code.in_(("F1", "F3", "F5"))
+
+        def by_area(query: Any) -> dict[str, int]:
+            return {str(area): int(number) for area, number in session.execute(query.group_by(place.area_code))}
+
+        total = select(CountRow.area_code, func.sum(CountRow.cases))
+        total = total.where(CountRow.week == week, CountRow.area_code.in_(areas)).group_by(CountRow.area_code)
+        counted = {str(area): int(number) for area, number in session.execute(total)}
+        late = by_area(
+            select(place.area_code, count).where(
+                *here, place.due_at < now, place.due_at < NEVER, place.state != "closed"
             )
-            made.append(
-                Figures(
-                    area, sum(states.values()), seen, confirmed, int(session.scalar(helped) or 0),
-                    int(session.scalar(select(func.count()).select_from(late.subquery())) or 0),
-                )
-            )  # fmt: skip
-    return tuple(made)
+        )
+        helped = by_area(
+            select(place.area_code, count).join(ReferralRow, ReferralRow.case_id == place.case_id)
+            .where(*here, ReferralRow.code.in_(("F1", "F3", "F5")))
+        )  # fmt: skip
+        found = _confirmed_of(session, here)
+    return tuple(
+        Figures(area, counted.get(area, 0), *found.get(area, (0, 0)), helped.get(area, 0), late.get(area, 0))
+        for area in areas
+    )
+
+
+def _confirmed_of(session: Any, here: Any) -> dict[str, tuple[int, int]]:
+    """By area: households with any first record, and households with hardship or risk confirmed in one."""
+    place, validity = PlaceRow, FindingRow.body["validity"].as_string()
+    query = select(place.area_code, validity, func.count(func.distinct(place.case_id)))
+    query = query.join(FindingRow, FindingRow.case_id == place.case_id).where(*here)
+    found: dict[str, tuple[int, int]] = {}
+    for area, code, number in session.execute(query.group_by(place.area_code, validity)):
+        seen, confirmed = found.get(area, (0, 0))
+        found[area] = seen + number, confirmed + (number if code in ("V1", "V2") else 0)
+    return found
 
 
 def _confirmed(session: Any, here: Any) -> tuple[int, int]:

@@ -37,7 +37,7 @@ def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Respon
 def _page(request: Request, office: OfficeOf, who: Staff, area: str) -> Response:
     desk, tree = office.desk, office.tree
     weeks = worklist.week_lines(desk, who.actor, area)
-    parts = sorted(code for code, one in tree.areas.items() if one.parent == area)
+    parts = tree.parts(area)
     whole: Figures | None = None
     before: Figures | None = None
     rows: tuple[Figures, ...] = ()
