@@ -38,7 +38,6 @@ from features.province.geography import read_geography  # noqa: E402
 from features.settings import Home, Settings  # noqa: E402
 from serving.casework import actions as a  # noqa: E402
 from serving.casework import tables as t  # noqa: E402
-from serving.casework.actor import Actor  # noqa: E402
 from serving.casework.case import Case  # noqa: E402
 from serving.casework.cases import places_of  # noqa: E402
 from serving.casework.chain import chain  # noqa: E402
@@ -62,18 +61,19 @@ ASKED_FOR = re.compile(r'<(?:link[^>]+rel="(?:stylesheet|icon)"[^>]+href|script[
 # --- a province's casework ------------------------------------------------------------------------------------------
 
 
-def patterns(rules):
+def patterns():
     """Cases of every state, made by steps, with what they weigh in life."""
     from tests.casework import made as m
 
     through, form = m.through, m.form
     visit = (a.Assign(by=m.TOWN, to=m.VILLAGE), a.Classify(by=m.VILLAGE, form=form("V1")))
     referred = (*visit, a.Refer(by=m.TOWN, referral_id="r1", need="N04"))
+    watch = a.Watch(by=m.TOWN, until=date(2027, 1, 1))
     shares = {
         "alert": (3, ()), "assigned": (4, visit[:1]), "classified": (2, visit), "referred": (2, referred),
         "received": (3, (*referred, m.answer("F0"))), "answered": (1, (*referred, m.answer("F2"))),
         "effect_check": (1, (*referred, m.answer("F1"))),
-        "watching": (1, (visit[0], a.Classify(by=m.VILLAGE, form=form("V6")), a.Watch(by=m.TOWN, until=date(2027, 1, 1)))),
+        "watching": (1, (visit[0], a.Classify(by=m.VILLAGE, form=form("V6")), watch)),
     }  # fmt: skip
     closed = (visit[0], a.Classify(by=m.VILLAGE, form=form("V3")), a.Close(by=m.TOWN, reason="no_need"))
     found = {state: (weight, through(m.alert(), *acts)) for state, (weight, acts) in shares.items()}
@@ -84,19 +84,21 @@ def row_of(luck, household, rank):
     """What a list says of a household, as long as in life."""
     families = ("expense", "income", "population", "assistance_gap", "vulnerability")
     level = luck.choices(("red", "orange", "yellow", "none"), (1, 3, 10, 2))[0]
+    department = {"zh": "医保部门", "en": "medical security"}
+    sentence = {"zh": "近3个月医疗自付 27,130 元，约为平时的 9 倍", "en": "27,130 yuan paid, 9 times the usual"}
     reason = {
-        "sentence": {"zh": "近3个月医疗自付 27,130 元，约为平时的 9 倍", "en": "27,130 yuan of own payments, 9 times the usual"},
+        "sentence": sentence,
         "influence": 5, "share": 0.4, "value": {"zh": "27,130 元", "en": "27,130 yuan"},
         "usual": {"zh": "3,020 元", "en": "3,020 yuan"}, "peers": {"zh": "1,450 元", "en": "1,450 yuan"},
-        "source": {"zh": "医保部门", "en": "medical security"},
-        "record": {"department": {"zh": "医保部门", "en": "medical security"}, "feed": {"zh": "医保结算", "en": "settlements"},
+        "source": department,
+        "record": {"department": department, "feed": {"zh": "医保结算", "en": "settlements"},
                    "file": "settlements.csv", "line": 17, "delivery": "d1", "day": "2026-10-18"},
         "history": [1000.0, 1010.0, None, 900.0, 1200.0, 8670.0, 18460.0],
     }  # fmt: skip
     return {
         "household_id": household, "level": level, "change": luck.choice(("new", "up", "same")), "change_per_100": 4,
         "probability": 0.3, "per_100": 30, "range": [0.25, 0.39], "rank": rank, "visit_by": "2026-11-13",
-        "situation": reason["sentence"], "explained": 0.86, "relief": [], "triggers": [],
+        "situation": sentence, "explained": 0.86, "relief": [], "triggers": [],
         "reasons": [{"family": family, **reason} for family in luck.sample(families, 3)],
     }  # fmt: skip
 
@@ -108,11 +110,13 @@ class Writer:
         self.database, self.rows = database, {}
 
     def add(self, table, **row):
+        """A row, written when there are enough."""
         self.rows.setdefault(table, []).append(row)
         if len(self.rows[table]) >= AT_ONCE:
             self.flush()
 
     def flush(self):
+        """Write what waits, in the order of foreign keys."""
         order = (t.CaseRow, t.PlaceRow, t.ReferralRow, t.SignalRow, t.FindingRow, t.EventRow, t.CountRow, t.WorkerRow,
                  t.AccountRow, t.WeekRow)  # fmt: skip
         with self.database.writing() as session:
@@ -145,7 +149,7 @@ def fill(database, tree, rules, options):
     luck = random.Random(7)
     writer = Writer(database)
     villages = people_of(writer, tree)
-    opened, ended = patterns(rules)
+    opened, ended = patterns()
     states = list(opened)
     weights = [opened[state][0] for state in states]
     texts = {state: case.model_dump_json() for state, (_, case) in opened.items()} | {"closed": ended.model_dump_json()}
@@ -162,9 +166,9 @@ def fill(database, tree, rules, options):
         village = luck.choice(villages)
         worker = f"v-{village}"
         since = NOW - timedelta(days=(NEWEST - week).days, hours=luck.randint(0, 60))
-        body = json.loads(texts[state])
+        body, visit_by = json.loads(texts[state]), week + timedelta(days=luck.choice((3, 5, 20)))
         body |= {"case_id": case_id, "household_id": household, "area_code": village, "opened_on": str(week),
-                 "since": since.isoformat(), "visit_by": str(week + timedelta(days=luck.choice((3, 5, 20))))}  # fmt: skip
+                 "since": since.isoformat(), "visit_by": str(visit_by)}  # fmt: skip
         if body["owner"] is not None:
             body["owner"] |= {"area": village, "account": worker if state in ("assigned", "visited") else ""}
         for one in body["referrals"]:
@@ -230,8 +234,8 @@ def receipts(place, tree, options, shown):
         day = NEWEST - timedelta(weeks=back)
         folder = place.runs / f"{day}-onset-{back:012x}"
         folder.mkdir(parents=True)
-        receipt = {"run_id": f"{back:012x}", "as_of": str(day), "area": None, "store_version": 60 - back, "areas": areas,
-                   "feeds": {}, "version": "1", "bundle": "b" * 64, "cohort": options.households}  # fmt: skip
+        receipt = {"run_id": f"{back:012x}", "as_of": str(day), "area": None, "store_version": 60 - back,
+                   "areas": areas, "feeds": {}, "version": "1", "bundle": "b" * 64, "cohort": options.households}  # fmt: skip
         (folder / "run.json").write_text(json.dumps(receipt))
         scores.to_parquet(folder / "scores.parquet", index=False)
         (folder / "PUBLISHED").write_text("x")
@@ -256,7 +260,7 @@ def office_of(project, database, folder):
     place = home.project(project.name)
     desk = Desk(project, database, Keeper(home, place), area_tree(project), read_rules(), now=lambda: NOW)
     return Office(
-        desk, Weeks(place, project.task()[0]), Settings(home=home.path), lambda household, day: None,
+        desk, Weeks(place, project.task()[0]), Settings(home=home.path), lambda *_: None,
         lambda by, household: chain(desk, by, household),
     )  # fmt: skip
 
@@ -280,7 +284,8 @@ async def ask(app, path, token):
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
         "path": address, "raw_path": address.encode(), "query_string": query.encode(), "root_path": "",
-        "headers": [(b"host", b"t"), (b"cookie", f"{COOKIE}={token}".encode())], "client": ("t", 1), "server": ("t", 80),
+        "headers": [(b"host", b"t"), (b"cookie", f"{COOKIE}={token}".encode())], "client": ("t", 1),
+        "server": ("t", 80),
     }  # fmt: skip
     got = {"status": 0, "body": b""}
 
@@ -312,7 +317,7 @@ def pages(office, shown):
         "provincial desk": entered(office, "b-desk2", "department", "440000", "medical_security"),
         "auditor": entered(office, "b-auditor", "auditor", "440000"),
     }  # fmt: skip
-    name = tree.name(county)
+    name, code = tree.name(county), shown[0][0][:8]
     referral = next((referral for _, _, referral in mine if referral), "")
     return {
         "weeks": (who["county"], ["/weeks"]),
@@ -322,9 +327,10 @@ def pages(office, shown):
         "list, next page": (who["province"], ["next /weeks/current"]),
         "list by score, county": (who["county"], ["/weeks/current?order=score"]),
         "list by score, province": (who["province"], ["/weeks/current?order=score"]),
-        "list filtered, province": (who["province"], ["/weeks/current?level=red", "/weeks/current?reason=income",
-                                                      "/weeks/current?tab=helping", "/weeks/current?tab=overdue"]),
-        "list searched, province": (who["province"], [f"/weeks/current?search={name}", f"/weeks/current?search={shown[0][0][:8]}"]),
+        "list filtered, province": (
+            who["province"], [f"/weeks/current?{one}" for one in ("level=red", "reason=income", "tab=helping", "tab=overdue")]
+        ),
+        "list searched, province": (who["province"], [f"/weeks/current?search={one}" for one in (name, code)]),
         "household, county": (who["county"], [f"/households/{one[0]}" for one in mine[:60]]),
         "tasks": (who["village"], ["/tasks"]),
         "referrals, county": (who["desk"], ["/referrals", "/referrals?answered=1"]),
@@ -387,9 +393,8 @@ def report(kind, app, found, options):
         wrong += [f"{kind}: {name}: {held:.0f} ms"] if held > MOST_MS else []
         wrong += [f"{kind}: {name}: {total} bytes"] if total > MOST_BYTES else []
         wrong += [f"{kind}: {name}: {count} requests"] if count > MOST_REQUESTS else []
-    print(
-        f"limits: p95 {MOST_MS:.0f} ms {'CPU' if options.cpu else 'wall'}, {MOST_BYTES // 1000} kB, {MOST_REQUESTS} requests"
-    )
+    clock = "CPU" if options.cpu else "wall"
+    print(f"limits: p95 {MOST_MS:.0f} ms {clock}, {MOST_BYTES // 1000} kB, {MOST_REQUESTS} requests")
     return wrong
 
 
