@@ -38,7 +38,6 @@ from features.province.geography import read_geography  # noqa: E402
 from features.settings import Home, Settings  # noqa: E402
 from serving.casework import actions as a  # noqa: E402
 from serving.casework import tables as t  # noqa: E402
-from serving.casework.case import Case  # noqa: E402
 from serving.casework.cases import places_of  # noqa: E402
 from serving.casework.chain import chain  # noqa: E402
 from serving.casework.database import Database  # noqa: E402
@@ -122,7 +121,7 @@ class Writer:
         with self.database.writing() as session:
             for table in order:
                 if self.rows.get(table):
-                    session.execute(insert(table), self.rows.pop(table))
+                    session.connection().execute(insert(table.__table__), self.rows.pop(table))
 
 
 def people_of(writer, tree):
@@ -152,7 +151,10 @@ def fill(database, tree, rules, options):
     opened, ended = patterns()
     states = list(opened)
     weights = [opened[state][0] for state in states]
-    texts = {state: case.model_dump_json() for state, (_, case) in opened.items()} | {"closed": ended.model_dump_json()}
+    kinds = {state: case for state, (_, case) in opened.items()} | {"closed": ended}
+    texts = {state: case.model_dump_json() for state, case in kinds.items()}
+    waits = {state: (due - case.since if (due := next_due(case, rules)) else None) for state, case in kinds.items()}
+    above = {village: places_of(tree, village) for village in villages}
     weeks = [NEWEST - timedelta(weeks=back) for back in range(WEEKS)]
     counts, shown = Counter(), []
     for week in weeks:
@@ -173,7 +175,8 @@ def fill(database, tree, rules, options):
             body["owner"] |= {"area": village, "account": worker if state in ("assigned", "visited") else ""}
         for one in body["referrals"]:
             one |= {"referral_id": f"{case_id}-1", "sent_at": since.isoformat()}
-        add_case(writer, tree, rules, Case.model_validate(body), week, since, luck, at, counts)
+        wait = waits[state]
+        add_case(writer, above[village], body, week, since, t.NEVER if wait is None else since + wait, luck, at, counts)
         if week == NEWEST and len(shown) < 2_000:
             shown.append((household, village, f"{case_id}-1" if body["referrals"] else ""))
     for (week, area, state), number in counts.items():
@@ -182,39 +185,37 @@ def fill(database, tree, rules, options):
     return shown
 
 
-def add_case(writer, tree, rules, case, week, since, luck, rank, counts):
-    waits = next_due(case, rules) or t.NEVER
-    owner = case.owner
+def add_case(writer, places, body, week, since, waits, luck, rank, counts):
+    """A case as `cases.save` and the opening of a list leave it."""
+    case_id, household, state, owner = body["case_id"], body["household_id"], body["state"], body["owner"] or {}
+    shared = {"case_id": case_id, "household_id": household}
     writer.add(
-        t.CaseRow, case_id=case.case_id, household_id=case.household_id, area_code=case.area_code, week=week,
-        state=case.state, owner_role=owner.role if owner else "", owner_area=owner.area if owner else "",
-        owner_account=owner.account if owner else "", due_at=waits, version=case.version, changed_at=since,
-        body=case.model_dump(mode="json"),
+        t.CaseRow, **shared, area_code=body["area_code"], week=week, state=state, owner_role=owner.get("role", ""),
+        owner_area=owner.get("area", ""), owner_account=owner.get("account", ""), due_at=waits,
+        version=body["version"], changed_at=since, body=body,
     )  # fmt: skip
-    for area in places_of(tree, case.area_code):
-        writer.add(t.PlaceRow, area_code=area, case_id=case.case_id, week=week, state=case.state, due_at=waits)
-        counts[week, area, case.state] += 1
-    for one in case.referrals:
+    for area in places:
+        writer.add(t.PlaceRow, area_code=area, case_id=case_id, week=week, state=state, due_at=waits)
+        counts[week, area, state] += 1
+    for one in body["referrals"]:
+        code = one["answers"][-1]["code"] if one["answers"] else ""
+        is_open = code in ("", "F0")
         writer.add(
-            t.ReferralRow, referral_id=one.referral_id, case_id=case.case_id, household_id=case.household_id,
-            area_code=case.area_code, need=one.need, department=one.department, open=one.open, sent_at=one.sent_at,
-            due_at=waits if one.open else t.NEVER, answered_at=None, code=one.answers[-1].code if one.answers else "",
+            t.ReferralRow, **shared, referral_id=one["referral_id"], area_code=body["area_code"], need=one["need"],
+            department=one["department"], open=is_open, sent_at=since, due_at=waits if is_open else t.NEVER,
+            answered_at=None, code=code,
         )  # fmt: skip
     run_id = f"run{week}"
-    writer.add(
-        t.SignalRow, run_id=run_id, household_id=case.household_id, case_id=case.case_id, as_of=week,
-        body=row_of(luck, case.household_id, rank),
-    )  # fmt: skip
-    first = case.first
-    if first is not None:
+    writer.add(t.SignalRow, **shared, run_id=run_id, as_of=week, body=row_of(luck, household, rank))
+    if body["records"]:
         writer.add(
-            t.FindingRow, finding_id=f"{case.case_id}-1", case_id=case.case_id, household_id=case.household_id,
-            run_id=run_id, found_on=week, delivered_at=since, delivery_id="d", body={"validity": first.form.validity},
+            t.FindingRow, **shared, finding_id=f"{case_id}-1", run_id=run_id, found_on=week, delivered_at=since,
+            delivery_id="d", body={"validity": body["records"][0]["form"]["validity"]},
         )  # fmt: skip
     for place in range(2):
         writer.add(
-            t.EventRow, case_id=case.case_id, household_id=case.household_id, version=place, place=0, kind="opened",
-            at=since, account="clock", role="clock", detail={"run_id": run_id},
+            t.EventRow, **shared, version=place, place=0, kind="opened", at=since, account="clock", role="clock",
+            detail={"run_id": run_id},
         )  # fmt: skip
 
 
@@ -235,7 +236,8 @@ def receipts(place, tree, options, shown):
         folder = place.runs / f"{day}-onset-{back:012x}"
         folder.mkdir(parents=True)
         receipt = {"run_id": f"{back:012x}", "as_of": str(day), "area": None, "store_version": 60 - back,
-                   "areas": areas, "feeds": {}, "version": "1", "bundle": "b" * 64, "cohort": options.households}  # fmt: skip
+                   "areas": areas, "feeds": {}, "version": "1", "bundle": "b" * 64,
+                   "cohort": options.households}  # fmt: skip
         (folder / "run.json").write_text(json.dumps(receipt))
         scores.to_parquet(folder / "scores.parquet", index=False)
         (folder / "PUBLISHED").write_text("x")
@@ -328,7 +330,8 @@ def pages(office, shown):
         "list by score, county": (who["county"], ["/weeks/current?order=score"]),
         "list by score, province": (who["province"], ["/weeks/current?order=score"]),
         "list filtered, province": (
-            who["province"], [f"/weeks/current?{one}" for one in ("level=red", "reason=income", "tab=helping", "tab=overdue")]
+            who["province"],
+            [f"/weeks/current?{one}" for one in ("level=red", "reason=income", "tab=helping", "tab=overdue")],
         ),
         "list searched, province": (who["province"], [f"/weeks/current?search={one}" for one in (name, code)]),
         "household, county": (who["county"], [f"/households/{one[0]}" for one in mine[:60]]),

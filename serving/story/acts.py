@@ -102,7 +102,7 @@ def _source(desk: Desk, told: Told) -> str:
 def _answer(desk: Desk, told: Told, code: str, luck: random.Random) -> a.Action:
     """What the desk says on which the case's newest referral lies."""
     one = told.case.open_referrals[-1]
-    by = people.department(one.department, told.county, known=told.known)
+    by = people.department(one.department, told.county)
     more: Mapping[str, Mapping[str, Any]] = {
         "F1": {"help": _help(desk, one), "amount_fen": luck.randint(5, 40) * 10_000,
                "start": desk.rules.day(desk.now())},

@@ -14,11 +14,11 @@ from serving.casework.desk import Desk
 from serving.web import accounts
 
 DESK = "medical_security"
-"""Whose inbox the department's login opens."""
+"""Whose inbox the department's login opens, where no other has something in it."""
 CAPACITY = 12
 NAMES = {
     "village": "林小梅", "village2": "黄志强", "village3": "陈玉兰", "town": "谢文斌", "county": "周敏",
-    "county2": "梁建华", "supervisor": "何督导", "department": "医保专员", "analyst": "分析员", "auditor": "审计员",
+    "county2": "梁建华", "supervisor": "何督导", "department": "部门专员", "analyst": "分析员", "auditor": "审计员",
     "admin": "管理员",
 }  # fmt: skip
 _AT_HAND: tuple[tuple[lists.Kind, str, str, tuple[str, ...], int | None], ...] = (
@@ -63,9 +63,9 @@ def office(county: str, *, known: bool) -> Actor:
     return Actor(account="county" if known else f"c1.{county}", role="county", area=county)
 
 
-def department(name: str, county: str, *, known: bool) -> Actor:
+def department(name: str, county: str) -> Actor:
     """A department's desk in a county."""
-    account = "department" if known and name == DESK else f"{name}.{county}".replace("_", "-")
+    account = f"{name}.{county}".replace("_", "-")
     return Actor(account=account, role="department", area=county, department=name)
 
 
@@ -100,14 +100,14 @@ def set_up(desk: Desk, own: str, counties: tuple[str, ...], first: date, last: d
         lists.add(desk, office(own, known=True), kind, Words(zh=zh, en=en), fits, remaining=remaining, valid_from=first)
 
 
-def logins(desk: Desk, own: str, town: str, seed: int) -> tuple[Login, ...]:
+def logins(desk: Desk, own: str, town: str, inbox: str, seed: int) -> tuple[Login, ...]:
     """One login for each role and some colleagues, made where they are not there yet."""
     there = {one.account for one in accounts.accounts(desk)}
     made = []
     for account, role, area in _roles(desk, own, town):
-        login = Login(
-            account, NAMES[account], role, area, password_of(seed, account), DESK if role == "department" else ""
-        )
+        mine = inbox if role == "department" else ""
+        name = f"{desk.rules.routing.departments[mine].zh}专员" if mine else NAMES[account]
+        login = Login(account, name, role, area, password_of(seed, account), mine)
         if account not in there:
             accounts.create(
                 desk, account, name=login.name, role=role, area=area, department=login.department,

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from features.errors import ZhoujiError
 from serving.casework.alerts import open_week
-from serving.casework.case import Case
+from serving.casework.case import MECHANISM, Case
 from serving.casework.deadlines import is_working_day
 from serving.casework.desk import Desk
 from serving.casework.reminding import remind
@@ -138,7 +138,7 @@ class Story:
     def ends(self) -> tuple[people.Login, ...]:
         """The last morning, and who may look at it all."""
         self.until(self._moment(self.days[-1] + timedelta(days=1), ENDS))
-        return people.logins(self.desk, self.own, self._town(), self.seed)
+        return people.logins(self.desk, self.own, self._town(), self._inbox(), self.seed)
 
     def _town(self) -> str:
         """The town of the own county with most cases; the county itself where there are no towns."""
@@ -146,3 +146,14 @@ class Story:
         chains = [tree.chain(told.case.area_code) for told in self._told.values() if told.known]
         towns = Counter(area.code for chain in chains for area in chain if area.level == "town")
         return min(towns, key=lambda code: (-towns[code], code)) if towns else self.own
+
+    def _inbox(self) -> str:
+        """The department of the own county with most referrals on its desk."""
+        waiting = Counter(
+            one.department
+            for told in self._told.values()
+            if told.known
+            for one in told.case.open_referrals
+            if one.department != MECHANISM
+        )
+        return min(waiting, key=lambda name: (-waiting[name], name)) if waiting else people.DESK
