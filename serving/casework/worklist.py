@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from serving.casework import cases
@@ -325,19 +325,14 @@ def department_figures(desk: Desk, by: Actor, area: str) -> tuple[Desks, ...]:
         AccessError: the area is not the actor's.
     """
     area = _area(desk, by, area)
-    row, now = ReferralRow, desk.now()
-    here = select(PlaceRow.case_id).where(PlaceRow.area_code == area)
-    found: dict[str, list[int]] = {}
-    query = select(row.department, row.open, row.due_at < now, func.count()).where(row.case_id.in_(here))
+    row, place = ReferralRow, PlaceRow
+    is_open = case((row.open, 1), else_=0)
+    late = case((and_(row.open, row.due_at < desk.now()), 1), else_=0)
+    query = select(row.department, func.count(), func.sum(is_open), func.sum(late))
+    query = query.join(place, place.case_id == row.case_id).where(place.area_code == area)
     with desk.database.reading() as session:
-        for department, is_open, late, count in session.execute(
-            query.group_by(row.department, row.open, row.due_at < now)
-        ):
-            one = found.setdefault(str(department), [0, 0, 0])
-            one[0] += count
-            one[1] += count if is_open else 0
-            one[2] += count if is_open and late else 0
-    return tuple(Desks(name, *counts) for name, counts in sorted(found.items()))
+        found = session.execute(query.group_by(row.department).order_by(row.department)).all()
+    return tuple(Desks(str(name), int(sent), int(waiting), int(over)) for name, sent, waiting, over in found)
 
 
 def audit_lines(
