@@ -62,6 +62,25 @@ class AreaTree:
         shown = [name for name, part in itertools.pairwise([*shown, ""]) if not part.startswith(name)]
         return ("" if language == "zh" else ", ").join(shown if language == "zh" else reversed(shown))
 
+    @functools.cached_property
+    def _parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Areas right below each area."""
+        found: dict[str, list[str]] = {}
+        for code, area in sorted(self.areas.items()):
+            found.setdefault(area.parent or "", []).append(code)
+        return {code: tuple(parts) for code, parts in found.items()}
+
+    def parts(self, code: str) -> tuple[str, ...]:
+        """Codes of the areas right below an area, in order."""
+        return self._parts.get(code, ())
+
+    def inside(self, code: str) -> list[str]:
+        """Codes of an area and all areas that it holds; an unknown code holds only itself."""
+        found = [code]
+        for one in found:  # grows as it goes: parts of parts follow
+            found.extend(self.parts(one))
+        return found
+
     def of_level(self, level: str) -> list[str]:
         """Codes of all areas of a level, in order."""
         return sorted(code for code, area in self.areas.items() if area.level == level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import pandas as pd
@@ -13,15 +14,17 @@ from serving.listing import Earlier, Finding
 from serving.runs import RunFolder
 
 
-def earlier(scored: Scored, store: Store, engine: Engine, before: RunFolder | None) -> Earlier:
-    """What was known by the day of the list."""
+def earlier(
+    scored: Scored, store: Store, engine: Engine, before: RunFolder | None, told: Sequence[Finding] = ()
+) -> Earlier:
+    """What was known by the day of the list; `told` are findings that have not come to the store yet."""
     episodes = before.episodes() if before else ()
     cohort = set(scored.scores["household_id"])
     day = scored.heading.as_of
     return Earlier(
         last_list=before.as_of if before else None,
         episodes=episodes,
-        findings=findings(store, day, engine, {episode.household_id for episode in episodes} | cohort),
+        findings=(*findings(store, day, engine, {episode.household_id for episode in episodes} | cohort), *told),
         events=events(store, day, engine),
         in_hardship=frozenset(set(scored.frame.index) - cohort),
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -32,7 +33,7 @@ from serving.cohort import feed_lines, heading_of, score_day, with_history
 from serving.courses import courses
 from serving.earlier import earlier
 from serving.explaining import Scored, explanations
-from serving.listing import Selection, select
+from serving.listing import Finding, Selection, select
 from serving.publishing import finish
 from serving.runs import RECEIPT, Options, Run, RunFolder, last_before, newest_on
 from serving.writing import weekly_list_of, write_run
@@ -55,6 +56,7 @@ def run(
     publish: bool = True,
     dry_run: bool = False,
     allow_stale: bool = False,
+    findings: Sequence[Finding] = (),
     progress: Progress | None = None,
 ) -> Run:
     """Score the cohort of a day and make its list.
@@ -74,6 +76,7 @@ def run(
         publish: let the list go out; a draft is not followed by later runs and not logged.
         dry_run: say what the list would be and write nothing but caches.
         allow_stale: go on with stale feeds; every product says so.
+        findings: what visits found that has not been delivered to the store yet; it keeps households off the list.
         progress: told about each stage.
 
     Raises:
@@ -90,7 +93,9 @@ def run(
     feeds, stale = feed_lines(project, store, as_of, engine, allow_stale=allow_stale)
     known, bundle = registry.fetch(project.name, task, version or registry.default(project.name, task))
     before = last_before(home, task, as_of, options.area)
-    run_id = _run_id(project, task, as_of, bundle, store, options, before, stale=stale, trial=not known.promoted)
+    run_id = _run_id(
+        project, task, as_of, bundle, store, options, before, findings, stale=stale, trial=not known.promoted
+    )
     folder = home.runs / f"{as_of}-{task}-{run_id}"
     if (folder / RECEIPT).is_file() and not dry_run:
         return finish(project, task, known, registry, RunFolder(folder), out, publish=publish, existed=True)
@@ -102,7 +107,7 @@ def run(
     )  # fmt: skip
     report("score", 1, 3)
     capacity = _capacity(project, tree, scored.scores, options)
-    selection = _select(project, store, engine, scored, capacity, options, before)
+    selection = _select(project, store, engine, scored, capacity, options, before, findings)
     if dry_run:
         return _described(scored, known, selection, before, folder=None)
     report("score", 2, 3)
@@ -145,11 +150,12 @@ def _run_id(
     store: Store,
     options: Options,
     before: RunFolder | None,
+    findings: Sequence[Finding],
     *,
     stale: bool,
     trial: bool,
 ) -> str:
-    content = {
+    content: dict[str, Any] = {
         "project": project.name,
         "configuration": project.digest,
         "task": task,
@@ -164,6 +170,8 @@ def _run_id(
         "stale": stale,
         "trial": trial,
     }
+    if findings:
+        content["findings"] = sorted([one.household_id, str(one.found_on), one.validity] for one in findings)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -187,6 +195,7 @@ def _select(
     capacity: Mapping[str, int],
     options: Options,
     before: RunFolder | None,
+    findings: Sequence[Finding],
 ) -> Selection:
     rules = project.listing
     if options.audit_share is not None:
@@ -198,7 +207,7 @@ def _select(
         capacity=capacity,
         rules=rules,
         seed=heading.run_id,
-        earlier=earlier(scored, store, engine, before),
+        earlier=earlier(scored, store, engine, before, findings),
         run_id=heading.run_id,
     )
 

@@ -128,6 +128,11 @@ class Weeks:
         found = (self.of_day(day) for day in reversed(self.days()))
         return [week for week in found if week is not None]
 
+    def newest(self) -> Week | None:
+        """The run of the newest day; the others are not looked at."""
+        days = self.days()
+        return self.of_day(days[-1]) if days else None
+
     def age_days(self) -> int | None:
         """Days since the data day of the newest list."""
         days = self.days()

@@ -10,6 +10,8 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from features.divisions import AreaTree
@@ -112,13 +114,15 @@ def save(
 
 
 def _count(session: Session, week: date, places: Iterable[str], moved: Iterable[tuple[str, int]]) -> None:
-    for area in places:
-        for state, by in moved:
-            row = session.get(CountRow, (week, area, state))
-            if row is None:
-                session.add(CountRow(week=week, area_code=area, state=state, cases=by))
-            else:
-                row.cases += by
+    rows = [{"week": week, "area_code": area, "state": state, "cases": by} for area in places for state, by in moved]
+    if not rows:
+        return
+    # both databases know this form, and one statement counts for all areas
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    made = sqlite_insert(CountRow) if sqlite else postgresql_insert(CountRow)
+    keys = [CountRow.week, CountRow.area_code, CountRow.state]
+    added = made.on_conflict_do_update(index_elements=keys, set_={"cases": CountRow.cases + made.excluded.cases})
+    session.execute(added, rows)
 
 
 def recount(session: Session) -> int:

@@ -1,19 +1,22 @@
-"""The clock's round: reminders, F10, escalation and ended watches of every case that waits for somebody."""
+"""The clock's round: reminders, F10, escalation and ended watches, of the cases whose next deadline is near or past."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from serving.casework import cases
 from serving.casework.actions import Tick
 from serving.casework.actor import clock
+from serving.casework.deadlines import due, known_year, later
 from serving.casework.desk import Desk, decision
-from serving.casework.tables import CaseRow, ReferralRow
+from serving.casework.tables import CaseRow
 from serving.casework.workflow import step
 
 AT_ONCE = 200
@@ -34,15 +37,10 @@ class Reminded:
 
 def remind(desk: Desk, *, dry_run: bool = False) -> Reminded:
     """Go through everything that waits; a second round on the same day says nothing again."""
-    from serving.casework.deadlines import due, later
-
-    soon = later(desk.now(), desk.rules.deadlines.remind_before, desk.rules).at
     with desk.database.reading() as session:
-        nearest = select(CaseRow.case_id).where(CaseRow.state != "closed").order_by(CaseRow.case_id)
-        owed = select(ReferralRow.case_id).where(ReferralRow.open, ReferralRow.due_at <= soon)
-        ids = sorted({*session.scalars(nearest), *session.scalars(owed)})
+        ids, years = _near(desk, session), _provisional(desk, session)
     told: Counter[str] = Counter()
-    changed, years = 0, set[int]()
+    changed = 0
     for first in range(0, len(ids), AT_ONCE):
         with desk.writing(clock()) as (session, entries):
             for case_id in ids[first : first + AT_ONCE]:
@@ -58,3 +56,29 @@ def remind(desk: Desk, *, dry_run: bool = False) -> Reminded:
                     cases.save(session, desk.project.name, desk.tree, desk.rules, made, events, at=desk.now())
                     entries.extend(decision(made, "tick", events))
     return Reminded(changed, dict(sorted(told.items())), tuple(sorted(years)))
+
+
+def _near(desk: Desk, session: Session) -> list[str]:
+    """Cases of which time may have something to say: a range of the index of next deadlines.
+
+    A watch ends before its own deadline, which leaves the town some days: it is looked for that much further ahead.
+    """
+    deadlines, now = desk.rules.deadlines, desk.now()
+    soon = later(now, deadlines.remind_before, desk.rules).at
+    ended = later(now, deadlines.steps.watch, desk.rules).at
+    found = set(session.scalars(select(CaseRow.case_id).where(CaseRow.due_at <= soon)))
+    watched = select(CaseRow.case_id).where(CaseRow.due_at > soon, CaseRow.due_at <= ended, CaseRow.state == "watching")
+    return sorted(found | set(session.scalars(watched)))
+
+
+def _provisional(desk: Desk, session: Session) -> set[int]:
+    """Years ahead whose holidays are not known, and in which some case has its next deadline."""
+    year, found = desk.rules.day(desk.now()).year, set[int]()
+    for ahead in (year, year + 1, year + 2):
+        if known_year(ahead, desk.rules.deadlines.announced):
+            continue
+        first, after = (desk.rules.end(date(one, 1, 1)) - timedelta(days=1) for one in (ahead, ahead + 1))
+        some = select(CaseRow.case_id).where(CaseRow.due_at > first, CaseRow.due_at <= after).limit(1)
+        if session.scalar(some) is not None:
+            found.add(ahead)
+    return found

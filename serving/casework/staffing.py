@@ -59,20 +59,21 @@ def put_worker(
 
 def workers(desk: Desk, session: Session, day: date, area: str) -> list[Worker]:
     """Everybody active whose area lies in an area or holds it, with open visits and absence on a day."""
+    near = {*desk.tree.inside(area), *cases.places_of(desk.tree, area)}
+    query = select(WorkerRow).where(WorkerRow.active, WorkerRow.area_code.in_(near)).order_by(WorkerRow.account)
+    rows = list(session.scalars(query))
     counted = (
         select(CaseRow.owner_account, func.count())
-        .where(CaseRow.state.in_(_LOAD), CaseRow.owner_account != "")
+        .where(CaseRow.owner_account.in_([row.account for row in rows]), CaseRow.state.in_(_LOAD))
         .group_by(CaseRow.owner_account)
     )
     loads = {str(account): int(load) for account, load in session.execute(counted)}
-    rows = session.scalars(select(WorkerRow).where(WorkerRow.active).order_by(WorkerRow.account))
     return [
         Worker(
             row.account, row.role, row.area_code, row.capacity, loads.get(row.account, 0),
             away=row.away_from is not None and row.away_until is not None and row.away_from <= day <= row.away_until,
         )
         for row in rows
-        if _depth(desk, area, row.area_code) is not None or _depth(desk, row.area_code, area) is not None
     ]  # fmt: skip
 
 

@@ -64,6 +64,7 @@ class CaseRow(Base):
         ),
         Index("casework_case_household", "household_id", "case_id"),
         Index("casework_case_owner", "owner_account", "due_at", "case_id", "state"),
+        Index("casework_case_due", "due_at", "state", "case_id"),
     )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ class PlaceRow(Base):
     __table_args__ = (
         Index("casework_place_due", "area_code", "due_at", "case_id", "state", "week"),
         Index("casework_place_state", "area_code", "state", "due_at", "case_id"),
+        Index("casework_place_week", "area_code", "week", "due_at", "case_id", "state"),
     )
 
 
@@ -90,6 +92,7 @@ class CountRow(Base):
     area_code: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(primary_key=True)
     cases: Mapped[int]
+    __table_args__ = (Index("casework_count_area", "area_code", "week", "state", "cases"),)
 
 
 class ReferralRow(Base):
@@ -107,7 +110,10 @@ class ReferralRow(Base):
     due_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     code: Mapped[str] = mapped_column(comment="the newest feedback code; empty where nothing was said")
-    __table_args__ = (Index("casework_referral_desk", "department", "open", "due_at", "referral_id"),)
+    __table_args__ = (
+        Index("casework_referral_desk", "department", "open", "due_at", "referral_id"),
+        Index("casework_referral_case", "case_id", "open", "due_at"),
+    )
 
 
 class EventRow(Base):
@@ -139,7 +145,10 @@ class SignalRow(Base):
     case_id: Mapped[str]
     as_of: Mapped[date]
     body: Mapped[dict[str, Any]]
-    __table_args__ = (Index("casework_signal_case", "case_id", "as_of"),)
+    __table_args__ = (
+        Index("casework_signal_case", "case_id", "as_of"),
+        Index("casework_signal_household", "household_id", "as_of"),
+    )
 
 
 class SealedRow(Base):
@@ -175,7 +184,10 @@ class FindingRow(Base):
     delivered_at: Mapped[datetime | None]
     delivery_id: Mapped[str | None]
     body: Mapped[dict[str, Any]]
-    __table_args__ = (Index("casework_finding_waiting", "delivered_at", "finding_id"),)
+    __table_args__ = (
+        Index("casework_finding_waiting", "delivered_at", "finding_id"),
+        Index("casework_finding_case", "case_id"),
+    )
 
 
 class WorkerRow(Base):

@@ -6,7 +6,7 @@ them. The default order is by deadline, in which rows that were drawn at random 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -230,10 +230,37 @@ def case_of_referral(desk: Desk, referral_id: str) -> str | None:
         return session.scalar(select(ReferralRow.case_id).where(ReferralRow.referral_id == referral_id))
 
 
-def people(desk: Desk) -> Mapping[str, str]:
-    """Accounts and how pages call them."""
-    with desk.database.reading() as session:
-        return {str(a): str(n) for a, n in session.execute(select(AccountRow.account, AccountRow.name))}
+class Names(Mapping[str, str]):
+    """Accounts and how pages call them: those of a page are read at once, any other when it is asked for."""
+
+    def __init__(self, desk: Desk, accounts: Iterable[str]) -> None:
+        self._desk, self._known = desk, dict[str, str | None]()
+        wanted = {one for one in accounts if one}
+        if wanted:
+            query = select(AccountRow.account, AccountRow.name).where(AccountRow.account.in_(wanted))
+            with desk.database.reading() as session:
+                self._known = {**dict.fromkeys(wanted), **{str(a): str(n) for a, n in session.execute(query)}}
+
+    def __getitem__(self, account: str) -> str:
+        if account and account not in self._known:
+            with self._desk.database.reading() as session:
+                query = select(AccountRow.name).where(AccountRow.account == account)
+                self._known[account] = session.scalar(query)
+        found = self._known.get(account)
+        if found is None:
+            raise KeyError(account)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (account for account, name in self._known.items() if name is not None)
+
+    def __len__(self) -> int:
+        return sum(name is not None for name in self._known.values())
+
+
+def people(desk: Desk, accounts: Iterable[str] = ()) -> Mapping[str, str]:
+    """How pages call accounts; those that a page surely shows are named, so that one question is enough."""
+    return Names(desk, accounts)
 
 
 # --- audit ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from features.province.simulation import Simulated, simulate
 from features.province.values import values
 from features.store import Store
 from models.registry import Registry
+from serving.commands.filling import empty, fill, logins_of, panel_days, say_logins
 from serving.console import Console
+from serving.runs import Run
+from serving.story.people import Login
 
 FOLDER = "simulated"
 
@@ -94,7 +98,10 @@ def demo(console: Console, *, households: int, months: int, seed: int, scenario:
     )
     name, task = project.task()
     until = task.horizon.before(DELIVERED_ON)
-    version, run = model_and_list(console, project, name, store, registry, until, seed, done)
+    version, run, logins = model_and_list(
+        console, project, name, store, registry, until, seed, done, filled=port is not None
+    )
+    assert run.folder is not None
     console.say(f"清单：{run.folder}", f"the list: {run.folder}")
     command = explain_command(console, run.folder, made.project)
     console.say(f"看第一户的原因：{command}", f"the first household's reasons: {command}")
@@ -106,7 +113,10 @@ def demo(console: Console, *, households: int, months: int, seed: int, scenario:
         rows=rows,
         seconds=steps,
         files=[str(file) for file in run.files],
+        logins=[asdict(one) for one in logins],
     )
+    if logins:
+        say_logins(console, project, logins)
     if port is not None:
         serve_demo(console, project, made.project, run.folder, port)
 
@@ -150,8 +160,10 @@ def model_and_list(
     until: date,
     seed: int,
     done: Any,
-) -> tuple[str | None, Any]:
-    """Train, evaluate, promote and score; returns the version and the run."""
+    *,
+    filled: bool,
+) -> tuple[str | None, Run, tuple[Login, ...]]:
+    """Train, evaluate, promote and score; returns the version, the run, and logins of what was filled in."""
     from reports.training import drawer
     from serving.runs import Options
     from serving.scoring import run
@@ -161,7 +173,8 @@ def model_and_list(
     with console.progress() as report, engine(console.settings) as opened:
         common: dict[str, Any] = {"engine": opened, "settings": console.settings, "progress": report}
         later = until + timedelta(days=1), _last_outcome(project, name, store, until, opened)
-        built = _panel(project, name, store, until, later, opened, report)
+        more = panel_days(project, DELIVERED_ON) if filled else set[date]()
+        built = _panel(project, name, store, until, later, more, opened, report)
         done(
             "features",
             f"计算 {len(built.indicators)} 个指标在 {len(built.days)} 个数据日的值",
@@ -183,21 +196,33 @@ def model_and_list(
             force=True, dry_run=False,
         )  # fmt: skip
         done("promote", "指定为 champion", "made champion")
-        made = run(
-            project, name, store, registry, as_of=DELIVERED_ON, settings=console.settings, engine=opened,
-            options=Options(seed=seed), progress=report,
-        )  # fmt: skip
-        done(
-            "score",
-            f"观察 {made.cohort} 户，清单 {made.listed} 户",
-            f"{made.cohort} households observed, {made.listed} listed",
-        )
-    return trained.version, made
+        if filled and empty(console, project):
+            made, logins, told = fill(
+                console, project, name, store, registry, opened, DELIVERED_ON, seed, progress=report
+            )
+            acts = sum(told.done.values())
+            done(
+                "fill", f"四期清单，试点市已办理 {acts} 件次", f"lists of four weeks, {acts} acts of the pilot's staff"
+            )
+        else:
+            made, logins = run(
+                project, name, store, registry, as_of=DELIVERED_ON, settings=console.settings, engine=opened,
+                options=Options(seed=seed), progress=report,
+            ), ()  # fmt: skip
+            done(
+                "score",
+                f"观察 {made.cohort} 户，清单 {made.listed} 户",
+                f"{made.cohort} households observed, {made.listed} listed",
+            )
+            if filled:
+                logins = logins_of(console, project, seed)
+    return trained.version, made, logins
 
 
 def _panel(
-    project: Project, name: str, store: Store, until: date, later: tuple[date, date], opened: Engine, report: Any
-) -> PanelFolder:
+    project: Project, name: str, store: Store, until: date, later: tuple[date, date], more: set[date],
+    opened: Engine, report: Any,
+) -> PanelFolder:  # fmt: skip
     """The days of all steps in one panel, for days share most of its cost; each step finds its own there."""
     from serving.evidence import history_days
     from training.gathering import training_days
@@ -208,6 +233,7 @@ def _panel(
         *evaluation_days(project, name, store, *later, opened),
         *history_days(project, DELIVERED_ON),
         DELIVERED_ON,
+        *more,
     }
     return build(project, store, sorted(days), engine=opened, progress=report)
 

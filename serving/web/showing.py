@@ -19,7 +19,6 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
     visitor = visitor_of(request)
     role = visitor.actor.role if visitor.actor else ""
     rooms = [(path, name) for path, name, roles in ROOMS if role in roles]
-    newest = office.weeks.newest_first()[:1]
     text = render(
         template,
         visitor.language,
@@ -34,7 +33,7 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
         if visitor.actor
         else "",
         contact=contact_of(office, visitor.language),
-        newest=newest[0] if newest else None,
+        newest=office.weeks.newest(),
         back=back_to(request),
         other="zh" if visitor.language == "en" else "en",
         idle_minutes=office.settings.session_idle,

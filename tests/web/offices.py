@@ -38,11 +38,17 @@ NAMES = {
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 
-def make_office(database: Database, folder: Path, clock: Clock | None = None) -> Office:
+def office_over(database: Database, folder: Path, clock: Clock | None = None) -> Office:
+    """An office without accounts."""
     desk = make_desk(database, folder, clock)
     settings = Settings(home=folder / "home", contact="12345")
     weeks = Weeks(Home(settings.home).project(desk.project.name), desk.project.task()[0])
-    office = Office(desk, weeks, settings, explained, lambda household, feed: [])
+    return Office(desk, weeks, settings, explained, lambda household, feed: [])
+
+
+def make_office(database: Database, folder: Path, clock: Clock | None = None) -> Office:
+    office = office_over(database, folder, clock)
+    desk = office.desk
     for account, (role, area, department) in PEOPLE.items():
         accounts.create(
             desk, account, name=NAMES[account], role=role, area=area, department=department, password=PASSWORD

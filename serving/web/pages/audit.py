@@ -38,6 +38,7 @@ def audit(request: Request, office: OfficeOf, who: Auditing) -> Response:
         share = wilson(confirmed, seen) if seen >= LEAST else None
         drawn = (weeks[0].week, count, seen, confirmed, share)
     return show(
-        request, "audit.html", lines=lines, onward=onward, chosen=chosen, kinds=KINDS, people=worklist.people(desk),
+        request, "audit.html", lines=lines, onward=onward, chosen=chosen, kinds=KINDS,
+        people=worklist.people(desk, [line.account for line in lines]),
         signed=desk.keeper.signed_days(desk.database)[-7:][::-1], drawn=drawn, least=LEAST,
     )  # fmt: skip

