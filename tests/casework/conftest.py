@@ -8,11 +8,12 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from serving.casework.database import Database
 
@@ -51,7 +52,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/cases.sqlite"
         return
-    server = make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
+    server = make_url(request.getfixturevalue("postgres"))
+    with fresh_database(server) as made:
+        yield made
+
+
+@contextmanager
+def fresh_database(server: URL) -> Iterator[str]:
+    """An empty database of a server, gone at the end."""
+    server = server.set(drivername="postgresql+psycopg")
     name = f"t{uuid.uuid4().hex[:12]}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from serving.casework.database import Database
 from serving.web import accounts
 from serving.web.office import Office
+from tests.casework.conftest import postgres  # noqa: F401
 from tests.casework.desks import Clock
 from tests.web.offices import make_office
 

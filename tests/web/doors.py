@@ -42,12 +42,14 @@ class Door:
         names: what the address names: household, referral, area, account, worker, or nothing that lies in an area.
         hidden: status for what lies elsewhere, and for what does not exist.
         unseen: roles that are let in, and see nothing of what is named here.
+        missing: status where the address names something of one's own that is not there.
     """
 
     roles: frozenset[str] = EVERYBODY
     names: str = ""
     hidden: int = 403
     unseen: frozenset[str] = field(default_factory=frozenset)
+    missing: int = 0
 
 
 def roles(*names: str) -> frozenset[str]:
@@ -57,6 +59,8 @@ def roles(*names: str) -> frozenset[str]:
 OPEN: frozenset[str] = frozenset()
 CASE = Door(SEEING | {"department"}, "household")
 STEP = Door(SEEING, "household")
+VISITING = Door(roles("village", "town", "county"), "household")
+OFFICES = roles("town", "county")
 ADMIN = Door(roles("admin"))
 ACCOUNT = Door(roles("admin"), "account", 404)
 REVEAL = Door(roles("village", "town", "county"), "household", 403, roles("village", "county"))
@@ -76,6 +80,25 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/weeks"): Door(roles("town", "county", "supervisor")),
     ("GET", "/weeks/{week}"): Door(roles("town", "county", "supervisor")),
     ("POST", "/weeks/{week}/assign"): Door(roles("town", "county")),
+    ("GET", "/weeks/{week}/list.xlsx"): Door(OFFICES, missing=404),
+    ("GET", "/weeks/{week}/import"): Door(OFFICES, missing=404),
+    ("POST", "/weeks/{week}/import"): Door(OFFICES, missing=404),
+    ("GET", "/weeks/{week}/import/{key}"): Door(OFFICES, missing=404),
+    ("POST", "/weeks/{week}/import/{key}"): Door(OFFICES, missing=404),
+    ("GET", "/weeks/{week}/import/{key}/errors.xlsx"): Door(OFFICES, missing=404),
+    ("GET", "/exports"): Door(roles("county", "supervisor")),
+    ("POST", "/exports"): Door(roles("county", "supervisor"), missing=404),
+    ("GET", "/exports/{key}/file"): Door(roles("county", "supervisor"), missing=404),
+    ("GET", "/feedback"): Door(roles("county", "supervisor")),
+    ("GET", "/quality"): Door(roles("county", "supervisor", "analyst")),
+    ("GET", "/models"): Door(roles("analyst", "supervisor", "admin")),
+    ("GET", "/models/{version}"): Door(roles("analyst", "supervisor", "admin"), missing=404),
+    ("GET", "/models/{version}/cases/{household_id}"): Door(roles("analyst"), "household", 403, roles("analyst")),
+    ("GET", "/about"): Door(OPEN),
+    ("GET", "/households/{household_id}/records"): VISITING,
+    ("GET", "/households/{household_id}/records/{feed}"): VISITING,
+    ("GET", "/households/{household_id}/sheet"): VISITING,
+    ("GET", "/households/{household_id}/sheet.pdf"): VISITING,
     ("GET", "/tasks"): Door(roles("village", "town", "county")),
     ("GET", "/escalated"): Door(roles("county", "supervisor")),
     ("GET", "/households/{household_id}"): CASE,
@@ -110,7 +133,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/workers/{account}/hand-over"): Door(roles("town", "county"), "worker"),
 }
 """Every door of the pages; a door that is not here fails a test."""
-PLAIN = {"week": "2026-03-01", "kind": "text", "key": "contact", "name": "style.css"}
+PLAIN = {"week": "2026-03-01", "kind": "text", "key": "contact", "name": "style.css", "feed": "visits", "version": "1"}
 UNKNOWN = {"household": household(77), "referral": "r-none", "area": "999999", "account": "nobody", "worker": "nobody"}
 PARAMETER = {
     "household": "household_id", "referral": "referral_id", "area": "area", "account": "account", "worker": "account",

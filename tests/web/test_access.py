@@ -83,7 +83,9 @@ def test_the_matrix(people: dict[tuple[str, str], Browser], role: str) -> None:
             value = named(relation).get(door.names, "")
             status, _ = ask(people[role, relation], method, address(path, door.names, value))
             wanted = expected(door, role, relation)
-            right = {"refused": {403}, "hidden": {door.hidden}, "reached": REACHED}[wanted]
+            right = {"refused": {403}, "hidden": {door.hidden}, "reached": {door.missing} if door.missing else REACHED}[
+                wanted
+            ]
             if status not in right:
                 wrong.append((method, path, relation, wanted, status))
     assert not wrong, "\n".join(map(str, wrong))
@@ -99,4 +101,6 @@ def test_what_is_not_yours_looks_like_what_is_not(people: dict[tuple[str, str], 
             made = people[role, relation]
             foreign = ask(made, method, address(path, door.names, value))
             none = ask(made, method, address(path, door.names, unknown))
-            assert (foreign[0], foreign[1].replace(value, unknown)) == none, (method, path, relation)
+            # the account's own name may hold an area's code as well
+            seen = [(status, text.replace(value, unknown)) for status, text in (foreign, none)]
+            assert seen[0] == seen[1], (method, path, relation)
