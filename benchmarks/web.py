@@ -30,6 +30,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import pandas as pd  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 from sqlalchemy import create_engine, insert, text  # noqa: E402
 from sqlalchemy.engine import make_url  # noqa: E402
 
@@ -39,7 +41,6 @@ from features.settings import Home, Settings  # noqa: E402
 from serving.casework import actions as a  # noqa: E402
 from serving.casework import tables as t  # noqa: E402
 from serving.casework.cases import places_of  # noqa: E402
-from serving.casework.chain import chain  # noqa: E402
 from serving.casework.database import Database  # noqa: E402
 from serving.casework.deadlines import next_due  # noqa: E402
 from serving.casework.desk import Desk  # noqa: E402
@@ -49,6 +50,7 @@ from serving.web.application import web_application  # noqa: E402
 from serving.web.office import Office  # noqa: E402
 from serving.web.sessions import COOKIE  # noqa: E402
 from serving.weeks import Weeks  # noqa: E402
+from tests.web.shown import explained  # noqa: E402
 
 MOST_MS, MOST_BYTES, MOST_REQUESTS = 50.0, 150_000, 3
 WEEKS, NEWEST = 12, date(2026, 11, 8)
@@ -132,7 +134,8 @@ def people_of(writer, tree):
             account = f"{role[0]}-{code}"
             writer.add(
                 t.AccountRow, account=account, name=f"{tree.name(code)}专员", role=role, area_code=code, department="",
-                password="-", language="", large=False, active=True, created_at=NOW, signed_in_at=None,
+                password="-", language="", large=False, active=True, temporary=False, version=0,
+                created_at=NOW, signed_in_at=None,
             )  # fmt: skip
             if role == "village":
                 writer.add(
@@ -158,7 +161,7 @@ def fill(database, tree, rules, options):
     weeks = [NEWEST - timedelta(weeks=back) for back in range(WEEKS)]
     counts, shown = Counter(), []
     for week in weeks:
-        writer.add(t.WeekRow, run_id=f"run{week}", week=week, opened_at=NOW, body={})
+        writer.add(t.WeekRow, run_id=run_of(week), week=week, opened_at=NOW, body={})
     numbers = luck.sample(range(options.households), options.cases + options.closed)
     for at, number in enumerate(numbers):
         household, case_id = f"{number:024x}", f"{number + 2**40:024x}"
@@ -205,8 +208,11 @@ def add_case(writer, places, body, week, since, waits, luck, rank, counts):
             department=one["department"], open=is_open, sent_at=since, due_at=waits if is_open else t.NEVER,
             answered_at=None, code=code,
         )  # fmt: skip
-    run_id = f"run{week}"
-    writer.add(t.SignalRow, **shared, run_id=run_id, as_of=week, body=row_of(luck, household, rank))
+    run_id, said = run_of(week), row_of(luck, household, rank)
+    writer.add(
+        t.SignalRow, **shared, run_id=run_id, as_of=week, rank=rank, level=said["level"], change=said["change"],
+        family=said["reasons"][0]["family"], body=said,
+    )  # fmt: skip
     if body["records"]:
         writer.add(
             t.FindingRow, **shared, finding_id=f"{case_id}-1", run_id=run_id, found_on=week, delivered_at=since,
@@ -217,6 +223,11 @@ def add_case(writer, places, body, week, since, waits, luck, rank, counts):
             t.EventRow, **shared, version=place, place=0, kind="opened", at=since, account="clock", role="clock",
             detail={"run_id": run_id},
         )  # fmt: skip
+
+
+def run_of(week):
+    """The id of a week's run."""
+    return f"{(NEWEST - week).days // 7:012x}"
 
 
 def receipts(place, tree, options, shown):
@@ -231,6 +242,9 @@ def receipts(place, tree, options, shown):
          "at_or_above": {"red": 1, "orange": 2, "yellow": 3}}
         for code in tree.of_level("county")
     ]  # fmt: skip
+    names = sorted(household for household, _, _ in shown)
+    bodies = [json.dumps(explained(name, ""), ensure_ascii=False) for name in names]
+    told = pa.table({"household_id": names, "body": bodies})
     for back in range(WEEKS):
         day = NEWEST - timedelta(weeks=back)
         folder = place.runs / f"{day}-onset-{back:012x}"
@@ -240,6 +254,7 @@ def receipts(place, tree, options, shown):
                    "cohort": options.households}  # fmt: skip
         (folder / "run.json").write_text(json.dumps(receipt))
         scores.to_parquet(folder / "scores.parquet", index=False)
+        pq.write_table(told, folder / "explained.parquet", row_group_size=32, compression="zstd")
         (folder / "PUBLISHED").write_text("x")
 
 
@@ -261,10 +276,13 @@ def office_of(project, database, folder):
     home = Home(folder / "home")
     place = home.project(project.name)
     desk = Desk(project, database, Keeper(home, place), area_tree(project), read_rules(), now=lambda: NOW)
-    return Office(
-        desk, Weeks(place, project.task()[0]), Settings(home=home.path), lambda *_: None,
-        lambda by, household: chain(desk, by, household),
-    )  # fmt: skip
+    weeks = Weeks(place, project.task()[0])
+
+    def told(household, run_id):
+        week = weeks.of_run(run_id)
+        return None if week is None else week.explained(household)
+
+    return Office(desk, weeks, Settings(home=home.path), told, lambda *_: [])
 
 
 def entered(office, account, role, area, department=""):
@@ -274,7 +292,7 @@ def entered(office, account, role, area, department=""):
         session.merge(
             t.AccountRow(
                 account=account, name=account, role=role, area_code=area, department=department, password="-",
-                language="", large=False, active=True, created_at=NOW, signed_in_at=None,
+                language="", large=False, active=True, temporary=False, version=0, created_at=NOW, signed_in_at=None,
             )
         )  # fmt: skip
     return office.sessions.open(Account(account, account, role, area, department, "", large=False, active=True))
@@ -425,7 +443,7 @@ def measure(kind, options):
         folder = Path(temporary)
         project = deployment(folder / "project")
         with database_of(kind, folder) as url:
-            database = Database(url)
+            database = Database(url, serving=True)
             database.migrate()
             office = office_of(project, database, folder)
             begun = time.perf_counter()

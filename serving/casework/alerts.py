@@ -21,7 +21,7 @@ from serving.casework.actions import Signal
 from serving.casework.actor import Actor, clock
 from serving.casework.case import Case, Origin, Owner
 from serving.casework.desk import Desk, Entry, decision
-from serving.casework.tables import SealedRow, SignalRow, WeekRow
+from serving.casework.tables import SealedRow, SignalRow, WeekRow, signal_row
 from serving.casework.workflow import opened, step
 from serving.runs import RunFolder
 from serving.writing import due_days
@@ -82,7 +82,7 @@ def open_week(desk: Desk, run: RunFolder, *, dry_run: bool = False) -> Opened:
                 fates[fate] += 1
                 one = sealed[household]
                 session.add(
-                    SignalRow(run_id=run.run_id, household_id=household, case_id=case, as_of=run.as_of, body=dict(row))
+                    signal_row(run_id=run.run_id, household_id=household, case_id=case, as_of=run.as_of, body=row)
                 )
                 session.add(
                     SealedRow(

@@ -21,13 +21,15 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from features.errors import DependencyError, NothingToDo, UsageError
 from features.settings import ProjectHome, Settings
 
 FILE = "cases.sqlite"
 BUSY_SECONDS = 30
+KEPT, MOST_OPEN = 10, 50
+"""Connections that a server of pages keeps, and has at most; its threads are 40."""
 _LOCK = 0x7A686F75  # any number that no other application of the same database uses
 _READING = "casework_reading"
 
@@ -57,7 +59,7 @@ class Schema:
 class Database:
     """The cases of one project."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, serving: bool = False) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError as error:
@@ -67,10 +69,13 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         if not self.sqlite and parsed.get_backend_name() != "postgresql":
             raise UsageError("case_database_url")
-        options: dict[str, Any] = (
-            {"connect_args": {"timeout": BUSY_SECONDS}} if self.sqlite else {"pool_pre_ping": True}
-        )
-        self.engine: Engine = create_engine(parsed, poolclass=NullPool if self.sqlite else None, **options)
+        options: dict[str, Any] = {"pool_pre_ping": True}
+        if self.sqlite:
+            # a command opens the file when it needs it; a server of pages keeps it open
+            options = {"connect_args": {"timeout": BUSY_SECONDS}, "poolclass": QueuePool if serving else NullPool}
+        if serving:
+            options |= {"pool_size": KEPT, "max_overflow": MOST_OPEN - KEPT}
+        self.engine: Engine = create_engine(parsed, **options)
         if self.sqlite:
             event.listen(self.engine, "connect", _open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -200,14 +205,14 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def open_database(settings: Settings, home: ProjectHome) -> Database:
+def open_database(settings: Settings, home: ProjectHome, *, serving: bool = False) -> Database:
     """The database that the settings name, or SQLite in the project's home, for its owner's eyes only."""
     if settings.database:
-        return Database(settings.database)
+        return Database(settings.database, serving=serving)
     home.casework.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home.casework / FILE
     path.touch(mode=0o600)
-    return Database(f"sqlite:///{path}")
+    return Database(f"sqlite:///{path}", serving=serving)
 
 
 def changes_nothing(tables: Sequence[str], *, sqlite: bool) -> list[str]:

@@ -363,10 +363,9 @@ def reason_owners(project: Project, body: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def open_desk(project: Project, settings: Settings) -> Desk:
-    """The desk of a project on this machine."""
+def open_desk(project: Project, settings: Settings, *, serving: bool = False) -> Desk:
+    """The desk of a project on this machine; a server of pages keeps its connections."""
     home = Home(settings.home)
     place = home.project(project.name)
-    return Desk(
-        project, open_database(settings, place), Keeper(home, place), area_tree(project), read_rules(project.folder)
-    )
+    database = open_database(settings, place, serving=serving)
+    return Desk(project, database, Keeper(home, place), area_tree(project), read_rules(project.folder))

@@ -6,6 +6,7 @@ it for every area that holds the household, so that a page of a village, county 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -144,11 +145,30 @@ class SignalRow(Base):
     household_id: Mapped[str] = mapped_column(primary_key=True)
     case_id: Mapped[str]
     as_of: Mapped[date]
+    rank: Mapped[int] = mapped_column(comment="place by need; beyond every place where there is none")
+    level: Mapped[str]
+    change: Mapped[str]
+    family: Mapped[str] = mapped_column(comment="of the first factor")
     body: Mapped[dict[str, Any]]
     __table_args__ = (
         Index("casework_signal_case", "case_id", "as_of"),
         Index("casework_signal_household", "household_id", "as_of"),
+        Index("casework_signal_rank", "as_of", "rank", "case_id"),
     )
+
+
+UNRANKED = 10**9
+"""The place of a household without one."""
+
+
+def signal_row(*, run_id: str, household_id: str, case_id: str, as_of: date, body: Mapping[str, Any]) -> SignalRow:
+    """What a list said of a household, with what lists are ordered and narrowed by beside it."""
+    reasons, rank = body.get("reasons") or (), body.get("rank")
+    return SignalRow(
+        run_id=run_id, household_id=household_id, case_id=case_id, as_of=as_of,
+        rank=UNRANKED if rank is None else int(rank), level=str(body.get("level") or ""),
+        change=str(body.get("change") or ""), family=str(reasons[0]["family"]) if reasons else "", body=dict(body),
+    )  # fmt: skip
 
 
 class SealedRow(Base):

@@ -20,6 +20,7 @@ from serving.casework.deadlines import escalated_before
 from serving.casework.desk import MOST, STAFF, Desk, Line
 from serving.casework.paging import Page, beyond, moment, place
 from serving.casework.tables import (
+    UNRANKED,
     AccountRow,
     AuditRow,
     CaseRow,
@@ -181,12 +182,13 @@ def rows(
     query = query.outerjoin(signal, and_(signal.case_id == CaseRow.case_id, signal.as_of == week))
     score = not by.blind
     if score:
-        exact = {"level": filters.level, "change": filters.change}
-        shown += [signal.body[key].as_string() == value for key, value in exact.items() if value]
-        if filters.reason:
-            shown.append(signal.body[("reasons", 0, "family")].as_string() == filters.reason)
-    rank = func.coalesce(signal.body["rank"].as_integer(), 10**9)
+        exact = {signal.level: filters.level, signal.change: filters.change, signal.family: filters.reason}
+        shown += [column == value for column, value in exact.items() if value]
+    rank: Any = func.coalesce(signal.rank, UNRANKED)
     by_score = score and filters.order == "score"
+    if by_score:
+        query = query.where(signal.case_id.is_not(None))  # a household that no list named has no place on one
+        rank = signal.rank
     first = rank if by_score else places.due_at
     if after is not None:
         shown.append(beyond(first, places.case_id, after, int if by_score else moment))

@@ -86,7 +86,7 @@ def open_office(opened: Surroundings) -> Office:
     """The office of a service process."""
     from features.engines.duckdb import engine
 
-    desk = open_desk(opened.project, opened.settings)
+    desk = open_desk(opened.project, opened.settings, serving=True)
     home = Home(opened.settings.home)
     reading = threading.Lock()  # each reading may use the engine's whole memory
 

@@ -69,6 +69,7 @@ def _page(
     by_field: dict[str, list[str]] = {}
     for mistake in mistakes:
         by_field.setdefault(mistake.field, []).append(who.word(mistake.words))
+    workers = _workers(office, who) if {"assign", "hand_over"} & set(view.may) else []
     kind = next((one for one in ("classify", "add_opinion") if one in view.may), "")
     return show(
         request, "household.html", http, view=view, case=case, body=body, blind=blind, told=told,
@@ -79,9 +80,9 @@ def _page(
         families=list(dict.fromkeys(reason["family"] for reason in (body or {}).get("reasons", []))),
         words=vocabulary(), validities=VALIDITIES, causes=CAUSES, needs=list(office.desk.rules.routing.needs),
         today=office.desk.rules.day(office.desk.now()), closing=closing_reasons(case),
-        routing=office.desk.rules.routing, people=worklist.people(office.desk),
+        routing=office.desk.rules.routing, people=worklist.people(office.desk, _named(case, workers)),
         departments=office.desk.rules.routing.departments, verify=read_aid().needs,
-        workers=_workers(office, who) if {"assign", "hand_over"} & set(view.may) else [],
+        workers=workers,
         in_hand=in_hand(office.desk, who.actor, case),
         beside=None if department else neighbours(office.desk, who.actor, case.case_id),
         trend=[] if blind or told is None else [(str(day)[5:], p) for day, p, _ in told["trend"]],
@@ -89,6 +90,12 @@ def _page(
         feed_of=lambda record: str(record["delivery"]).rsplit("-", 2)[0], known_feeds=office.project.feeds,
         as_of=day_of(told),
     )  # fmt: skip
+
+
+def _named(case: Case, workers: Sequence[Worker]) -> list[str]:
+    """Accounts that the page names."""
+    owner = [case.owner.account] if case.owner else []
+    return [*owner, *(record.by.account for record in case.records), *(one.account for one in workers)]
 
 
 def _workers(office: Office, who: Staff) -> list[Worker]:
