@@ -30,7 +30,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--households", type=int, default=100_000)
-    parser.add_argument("--months", type=int, default=40)
+    parser.add_argument("--months", type=int, default=52)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     last = last_month()

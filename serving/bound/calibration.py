@@ -17,8 +17,8 @@ from models.calibration import Calibration
 from serving.bound import methods
 from serving.bound.worlds import Told, Truth
 
-COHORTS = 3
-"""Matured months that a recalibration looks at together."""
+COHORTS = 12
+"""Matured months that a recalibration looks at together: a whole year, so that a season is not taken for a level."""
 RESAMPLES = 400
 TOLERANCE = 0.10
 

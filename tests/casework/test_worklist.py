@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.casework import actions as a
-from serving.casework import staffing, worklist
+from serving.casework import staffing, steering, worklist
 from serving.casework.database import Database
 from serving.casework.worklist import Filters
 from tests.casework.desks import OTHER_TOWN, make_desk, opened
@@ -31,12 +31,14 @@ def desk(database: Database, tmp_path: Path):
 
 
 def test_figures_of_areas_are_counted_together(desk) -> None:
-    whole, town, other = worklist.figures(desk, SUPERVISOR, WEEK, [COUNTY_AREA, TOWN_AREA, OTHER_TOWN])
-    assert (whole.cases, whole.visited, whole.confirmed, whole.helped) == (3, 1, 1, 1)
-    assert (town.cases, town.visited, town.confirmed, town.helped) == (3, 1, 1, 1)
+    found = steering.figures(desk, SUPERVISOR, WEEK, [COUNTY_AREA, TOWN_AREA, OTHER_TOWN])
+    for area in (COUNTY_AREA, TOWN_AREA):
+        one = found[area]
+        assert (one.cases, one.visited, one.confirmed, one.helped) == (3, 1, 1, 1)
+    other = found[OTHER_TOWN]
     assert (other.cases, other.visited, other.confirmed, other.helped, other.overdue) == (0, 0, 0, 0, 0)
-    [one] = worklist.department_figures(desk, COUNTY, COUNTY_AREA)
-    assert (one.department, one.sent, one.open, one.late) == ("medical_security", 1, 0, 0)
+    [answers] = steering.answers(desk, COUNTY, COUNTY_AREA)
+    assert (answers.department, answers.sent, answers.open, answers.late) == ("medical_security", 1, 0, 0)
     assert desk.counts(COUNTY, WEEK) == {"alert": 1, "assigned": 1, "effect_check": 1}
 
 

@@ -12,14 +12,21 @@ down_revision: str | None = "0004"
 branch_labels = None
 depends_on = None
 
-TEXTS = ("level", "change", "family")
+TEXTS = {"level": None, "change": None, "family": "of the first factor"}
 
 
 def upgrade() -> None:
     """To this version; rows that are there are read once."""
-    op.add_column("casework_signal", sa.Column("rank", sa.Integer(), nullable=False, server_default=str(UNRANKED)))
-    for name in TEXTS:
-        op.add_column("casework_signal", sa.Column(name, sa.String(length=80), nullable=False, server_default=""))
+    rank = "place by need; beyond every place where there is none"
+    op.add_column(
+        "casework_signal",
+        sa.Column("rank", sa.Integer(), nullable=False, server_default=str(UNRANKED), comment=rank),
+    )  # fmt: skip
+    for name, comment in TEXTS.items():
+        op.add_column(
+            "casework_signal",
+            sa.Column(name, sa.String(length=80), nullable=False, server_default="", comment=comment),
+        )  # fmt: skip
     signal = sa.table(
         "casework_signal", sa.column("run_id", sa.String), sa.column("household_id", sa.String),
         sa.column("rank", sa.Integer), *(sa.column(name, sa.String) for name in TEXTS), sa.column("body", sa.JSON),
@@ -45,5 +52,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to the version before."""
     op.drop_index("casework_signal_rank", table_name="casework_signal")
-    for name in (*reversed(TEXTS), "rank"):
+    for name in (*reversed(list(TEXTS)), "rank"):
         op.drop_column("casework_signal", name)
