@@ -9,19 +9,24 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from openpyxl import load_workbook
 
 from features.engines.duckdb import engine
 from features.errors import DataError, NothingToDo, UsageError
+from features.panel import build
 from features.settings import Home
 from features.staging import STAGING_PREFIX
 from features.store import Store
 from models.registry import Registry, model_name
 from reports import household
+from serving.courses import courses
+from serving.evidence import history, history_days
 from serving.results import import_list, record_results
 from serving.runs import Options, RunFolder, last_before, runs_of
 from serving.scoring import explain_household, run
+from serving.weeks import Week
 from tests.weekly import DAY, World, make_world
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -191,6 +196,37 @@ def test_a_household_is_explained_as_on_the_list(world, opened, runs):
         assert row["household_id"] in page
     with pytest.raises(UsageError):
         explain_household(world.project, world.task, world.store, world.registry, "0" * 24, as_of=DAY, engine=opened)
+
+
+def test_a_run_tells_pages_of_every_listed_household_and_of_nobody_else(world, opened, runs):
+    week = Week(RunFolder(runs[1].folder), {})
+    for row in week.rows:
+        told = week.explained(row["household_id"])
+        assert (told["reasons"], told["per_100"], told["relief"]) == (row["reasons"], row["per_100"], row["relief"])
+        assert all(one["per_100"] < told["per_100"] for one in told["lowering"])
+        assert [one["day"] for one in told["records"]] == sorted(one["day"] for one in told["records"])
+    assert week.explained("0" * 24) is None and week.explained("f" * 24) is None
+    # departments' records are those that the chain reads from the store, and of no other household
+    known = courses(world.store, opened, DAY, [row["household_id"] for row in week.rows])
+    some = max(known, key=lambda household_id: len(known[household_id]))
+    assert week.explained(some)["records"] == [one.plain() for one in known[some]] != []
+
+
+def test_usual_values_of_many_are_those_of_each(world, opened, runs):
+    row = RunFolder(runs[1].folder).households()[0]
+    with_past = build(world.project, world.store, [*history_days(world.project, DAY), DAY], engine=opened)
+    ids = [row["household_id"], "0" * 24]
+    past = history(with_past, ids, DAY)
+    names = with_past.indicators[:12]
+    many = past.usuals(ids, names)
+    for name in names:
+        alone = past.usual(ids[0], name)
+        assert (
+            (name in many and many[name][0] == pytest.approx(alone))
+            if alone is not None
+            else (name not in many or np.isnan(many[name][0]))
+        )
+        assert name not in many or np.isnan(many[name][1])
 
 
 def fill(source: Path, target: Path, answers: dict[int, dict[str, object]]) -> list[str]:
