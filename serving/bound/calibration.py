@@ -17,28 +17,28 @@ from models.calibration import Calibration
 from serving.bound import methods
 from serving.bound.worlds import Told, Truth
 
-COHORTS = 12
-"""Matured months that a recalibration looks at together: a whole year, so that a season is not taken for a level."""
 RESAMPLES = 400
 TOLERANCE = 0.10
 
 
 def recalibrated(
-    told: Told, truth: Truth, train: Sequence[int], test: Sequence[int], ahead: int, *, seed: int, threads: int
-) -> dict[str, Any]:
+    told: Told, truth: Truth, train: Sequence[int], test: Sequence[int], ahead: int, *,
+    cohorts: int, seed: int, threads: int,
+) -> dict[str, Any]:  # fmt: skip
     """Slope and predicted by realised, of all test months, of each region, and of each calendar quarter.
 
-    The model learns from the months `train`; `test` are those that follow, and recalibration looks at the newest that
-    lie `ahead` months before each.
+    The model learns from the months `train`; `test` are those that follow, and recalibration looks at the `cohorts`
+    newest that lie `ahead` months before each. Few follow a level that drifts; a whole year does not take a season for
+    a level.
     """
     learnt = methods.rows(told, truth, train, ahead)
     model = lightgbm.LGBMClassifier(**methods.BOOSTING, n_jobs=threads).fit(learnt.x.to_numpy(), learnt.onset)
-    months = sorted({month - ahead - back for month in test for back in range(COHORTS)} | set(test))
+    months = sorted({month - ahead - back for month in test for back in range(cohorts)} | set(test))
     whole = methods.rows(told, truth, months, ahead)
     margin = np.asarray(model.predict(whole.x.to_numpy(), raw_score=True), dtype=np.float64)
     probability = np.full(len(margin), np.nan)
     for month in test:
-        matured = np.isin(whole.month, [month - ahead - back for back in range(COHORTS)])
+        matured = np.isin(whole.month, [month - ahead - back for back in range(cohorts)])
         fitted = Calibration.fit(margin[matured], whole.onset[matured].astype(float), whole.month[matured])
         now = whole.month == month
         probability[now] = fitted.probability(margin[now])

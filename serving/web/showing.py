@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
+from features.errors import DependencyError
 from serving.access.roles import ROLES
 from serving.web.office import Office
 from serving.web.rendering import HOMES, ROOMS, render
@@ -45,7 +46,10 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
 
 def contact_of(office: Office, language: str) -> str:
     """Whom to ask: as an administrator wrote it, else as the settings say."""
-    amended = office.desk.text("contact")
+    try:
+        amended = office.desk.text("contact")
+    except DependencyError:  # whoever meets an error has to know whom to ask all the more
+        amended = None
     return amended.of(language) if amended is not None else office.settings.contact
 
 

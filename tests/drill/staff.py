@@ -72,6 +72,8 @@ def prepare(office: Office, staff: int, cases_: int) -> tuple[list[str], list[st
                     language="",
                     large=False,
                     active=True,
+                    temporary=False,
+                    version=0,
                     created_at=office.desk.now(),
                     signed_in_at=None,
                 )

@@ -72,13 +72,38 @@ def test_recalibrated_chances_hold_where_the_level_drifts():
     hidden = {month: np.zeros((households, 1), dtype=np.float32) for month in frames}
     truth = Truth(shifted, np.zeros_like(shifted), np.arange(households) % 4, {}, hidden, first)
     train, test = list(range(first, first + 8)), list(range(first + 16, first + 28))
-    found = recalibrated(Told(load_project(PROJECT), frames), truth, train, test, 1, seed=1, threads=1)
+    found = recalibrated(Told(load_project(PROJECT), frames), truth, train, test, 1, cohorts=3, seed=1, threads=1)
     assert found["within"]
     assert set(found["groups"]) == {
         "all", "region_prd", "region_east", "region_west", "region_north", *[f"quarter_{q}" for q in (1, 2, 3, 4)]
     }  # fmt: skip
     assert found["groups"]["all"]["slope"] == pytest.approx(1, abs=0.1)
     assert found["groups"]["all"]["ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_year_of_months_does_not_take_a_season_for_a_level():
+    rng = np.random.default_rng(6)
+    households, first, months = 3000, 24_000, 44
+    season = np.sin(2 * np.pi * np.arange(months) / 12)
+    x = rng.normal(size=(months, households)).astype(np.float32)
+    onset = rng.random((months, households)) < 1 / (1 + np.exp(-(-2.6 + 0.6 * season[:, None] + 1.2 * x)))
+    shifted = np.vstack([np.zeros(households, dtype=bool), onset[:-1]]).T
+    frames = {
+        first + at: pd.DataFrame({"told": x[at], "area_code": "440103"}, index=np.arange(households))
+        for at in range(months)
+    }
+    hidden = {month: np.zeros((households, 1), dtype=np.float32) for month in frames}
+    truth = Truth(shifted, np.zeros_like(shifted), np.arange(households) % 4, {}, hidden, first)
+    train, test = list(range(first, first + 12)), list(range(first + 30, first + 42))
+    told = Told(load_project(PROJECT), frames)  # the season is hidden from the model: quarters tell what was done
+    ratio = {
+        cohorts: recalibrated(told, truth, train, test, 3, cohorts=cohorts, seed=1, threads=1)["groups"]
+        for cohorts in (3, 12)
+    }
+    assert ratio[12]["all"]["ratio"] == pytest.approx(1, abs=0.05)
+    # three months carry the last season over into this one, a year does not
+    for quarter in ("quarter_1", "quarter_3"):
+        assert abs(np.log(ratio[12][quarter]["ratio"])) < abs(np.log(ratio[3][quarter]["ratio"]))
 
 
 def test_the_report_says_the_parts_in_both_languages(tmp_path):
