@@ -66,7 +66,7 @@ def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Entry] = (
     found += [Link(row.as_of, "list", "listed", _told(row.body, score=score)) for row in signals]
     found += [link for body in asked if (link := _request(body)) is not None]
     found += [Link(one.day, "store", one.table, one.detail) for one in records]
-    zone = desk.rules.zone
+    zone = desk.zone
     return tuple(sorted(found, key=lambda one: (_local(one, zone), one.source != "store", one.source != "list")))
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -108,6 +109,11 @@ class Desk:
     def rules(self) -> Rules:
         """Routing and deadlines as they hold now: the files', with what administrators amended."""
         return self.book.rules(self.now())
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The province's time; nobody amends it, so that it is known without a database as well."""
+        return self.book.own.zone
 
     def text(self, key: str) -> Words | None:
         """A text of the pages as administrators wrote it; None where they wrote none."""

@@ -46,7 +46,7 @@ def sheet_of(desk: Desk, by: Actor, view: View, chain: Sequence[Link], as_of: da
         vocabulary=boxes(),
         most_causes=vocabulary().most_causes,
         account=by.account,
-        at=desk.now().astimezone(desk.rules.zone),
+        at=desk.now().astimezone(desk.zone),
         blind=blind,
     )
 

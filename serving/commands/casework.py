@@ -58,7 +58,7 @@ def audit_verify(console: Console, *, sign: bool) -> None:
     desk = open_desk(console.project, console.settings)
     today = desk.rules.day(desk.now())
     found = desk.keeper.verify(desk.database)
-    signed = desk.keeper.sign_days(desk.database, today, desk.rules.zone) if sign and found.ok else []
+    signed = desk.keeper.sign_days(desk.database, today, desk.zone) if sign and found.ok else []
     broken = found.faults[0].seq if found.faults else None
     if found.ok:
         console.say(
@@ -100,7 +100,7 @@ def audit_export(console: Console, out: Path, *, first: str | None, last: str | 
 
 
 def _moment(desk: Desk, day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time.min, desk.rules.zone)
+    return None if day is None else datetime.combine(day, time.min, desk.zone)
 
 
 def _vouchers(desk: Desk) -> Iterator[tuple[str, bytes]]:
@@ -152,7 +152,7 @@ def cases_remind(console: Console, *, task: str | None, deliver: bool, dry_run: 
     answer["identities_expired"] = len(expired_identities(desk, today))
     if not dry_run:
         answer["carried"] = _carry(console, desk)
-        answer["signed"] = [str(one.day) for one in desk.keeper.sign_days(desk.database, today, desk.rules.zone)]
+        answer["signed"] = [str(one.day) for one in desk.keeper.sign_days(desk.database, today, desk.zone)]
     if deliver:
         answer["outcomes"] = _outcomes(console, desk, name, today, dry_run=dry_run)
     console.table(

@@ -48,7 +48,7 @@ class Story:
         self._reminded = days[0] + timedelta(days=1)
 
     def _moment(self, day: date, at: time) -> datetime:
-        return datetime.combine(day, at, self.desk.rules.zone)
+        return datetime.combine(day, at, self.desk.zone)
 
     def set_up(self) -> None:
         """Enter who works here, and what is at hand."""

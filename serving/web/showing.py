@@ -23,7 +23,7 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
     text = render(
         template,
         visitor.language,
-        office.desk.rules.zone,
+        office.desk.zone,
         visitor=visitor,
         title_of_project=office.project.title,
         rooms=rooms,
