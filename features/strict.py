@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from features.errors import did_you_mean
+from features.errors import ProjectError, did_you_mean
 
 
 class Strict(BaseModel):
@@ -31,6 +32,27 @@ class Sourced(Strict):
 
     source: str
     since: str
+
+
+Table = TypeVar("Table", bound=Sourced)
+
+
+def read_table(text: str, name: str, model: type[Table]) -> Table:
+    """A dated table of policy from its YAML.
+
+    Raises:
+        ProjectError: the file `name` is not YAML, or says something that cannot be; each mistake names its key.
+    """
+    try:
+        content = yaml.safe_load(text)
+        if isinstance(content, dict):
+            content["since"] = str(content.get("since"))
+        return model.model_validate(content)
+    except yaml.YAMLError as error:
+        raise ProjectError("project_unreadable", file=name, detail=" ".join(str(error).split())) from error
+    except ValidationError as error:
+        mistakes = explain_mistakes(error, model)
+        raise ProjectError("project_invalid", file=name, count=len(mistakes), detail="; ".join(mistakes)) from error
 
 
 def explain_mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:

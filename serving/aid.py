@@ -13,13 +13,13 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from features.errors import ProjectError
 from features.project import Condition
-from features.strict import Sourced, Strict, Words, explain_mistakes
+from features.strict import Sourced, Strict, Words, read_table
 from models.levels import holds
+
+FILE = "aid.yaml"
 
 
 class Pointer(Strict):
@@ -43,31 +43,20 @@ class Possible:
     basis: tuple[str, ...]
 
 
-def read_aid(path: Path | None = None) -> AidTable:
-    """The table of a deployment, or the one that comes with the product.
+def read_aid(folder: Path | None = None) -> AidTable:
+    """The deployment's table: its own `aid.yaml` in the project folder, or the product's.
 
     Raises:
         ProjectError: the file says something that cannot be.
     """
-    return _own() if path is None else _read(path.read_text(encoding="utf-8"), path.name)
+    if folder is None or not (folder / FILE).is_file():
+        return _own()
+    return read_table((folder / FILE).read_text(encoding="utf-8"), FILE, AidTable)
 
 
 @functools.cache
 def _own() -> AidTable:
-    return _read((resources.files("serving") / "aid.yaml").read_text(encoding="utf-8"), "aid.yaml")
-
-
-def _read(text: str, name: str) -> AidTable:
-    try:
-        content = yaml.safe_load(text)
-        if isinstance(content, dict):
-            content["since"] = str(content.get("since"))
-        return AidTable.model_validate(content)
-    except yaml.YAMLError as error:
-        raise ProjectError("project_unreadable", file=name, detail=" ".join(str(error).split())) from error
-    except ValidationError as error:
-        mistakes = explain_mistakes(error, AidTable)
-        raise ProjectError("project_invalid", file=name, count=len(mistakes), detail="; ".join(mistakes)) from error
+    return read_table((resources.files("serving") / FILE).read_text(encoding="utf-8"), FILE, AidTable)
 
 
 def possible(table: AidTable, values: Mapping[str, float]) -> tuple[Possible, ...]:

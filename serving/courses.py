@@ -48,14 +48,15 @@ def courses(store: Store, engine: Engine, day: date, households: Iterable[str]) 
         rows = table.filter((table.known_from <= day) & (table.known_to > day) & table.household_id.isin(wanted))
         for row in engine.frame(rows).to_dict("records"):
             if pd.notna(row.get(dated)):
-                detail = {key: _plain(row.get(key)) for key in _SHOWN[name] if pd.notna(row.get(key))}
+                detail = {key: plain_value(row.get(key)) for key in _SHOWN[name] if pd.notna(row.get(key))}
                 found[str(row["household_id"])].append(Entry(pd.Timestamp(row[dated]).date(), name, detail))
     for entries in found.values():
         entries.sort(key=lambda one: (one.day, one.table, str(sorted(one.detail.items()))))
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value of the store as JSON has it."""
     if isinstance(value, date):
         return str(value)[:10]
     return value.item() if hasattr(value, "item") else value

@@ -17,6 +17,7 @@ from features.feeds.contracts import TABLES, vocabularies
 from features.project import Project
 from features.store import Store
 from features.strict import Words
+from serving.courses import plain_value
 from serving.evidence import DATES, facts
 
 MOST = 200
@@ -64,7 +65,7 @@ def recorded(
             frame = engine.frame(wanted.select("row_id", "known_from", *dict.fromkeys([*shown, *dated])))
             for row in frame.to_dict("records"):
                 days = [pd.Timestamp(row[name]).date() for name in dated if pd.notna(row[name])]
-                values = {name: _plain(row[name]) for name in shown if name not in dated and pd.notna(row[name])}
+                values = {name: plain_value(row[name]) for name in shown if name not in dated and pd.notna(row[name])}
                 found.append((days[0] if days else None, table, values, money, row))
     rows = {one.row_id: one for one in store.source_rows(sorted({int(row["row_id"]) for *_, row in found}))}
     made = []
@@ -89,9 +90,3 @@ def shown_value(table: str, column: str, value: Any) -> Words | None:
     contract = TABLES[table].by_name.get(column)
     group = vocabularies().get(contract.vocabulary or "", {}) if contract else {}
     return group.get(str(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return str(value)[:10]
-    return value.item() if hasattr(value, "item") else value

@@ -177,7 +177,7 @@ def _write_explained(
     path: Path, scored: Scored, told: Mapping[str, Explanation], records: Mapping[str, Sequence[Record]]
 ) -> None:
     """What a page says of each listed household, in small groups of rows so that one is read without the others."""
-    table, names = read_aid(), {entry.id: entry.names for entry in scored.bundle.schema.entries}
+    table, names = read_aid(scored.project.folder), {entry.id: entry.names for entry in scored.bundle.schema.entries}
     chosen = sorted(told)
     signs = [name for name in names if name in scored.frame.columns]
     values = dict(zip(chosen, scored.frame.loc[chosen, signs].to_dict("records"), strict=True)) if chosen else {}

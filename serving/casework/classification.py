@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from importlib import resources
 
-import yaml
 from pydantic import Field
 
-from features.strict import Sourced, Strict, Words
+from features.strict import Sourced, Strict, Words, read_table
 from reports.weekly_list import CAUSES, VALIDITIES
 from serving.casework.words import word
 
@@ -97,10 +96,8 @@ class Vocabulary(Sourced):
 @functools.cache
 def vocabulary() -> Vocabulary:
     """The vocabulary as it stands in `classification.yaml`."""
-    text = (resources.files("serving.casework") / "classification.yaml").read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
-    content["since"] = str(content["since"])
-    return Vocabulary.model_validate(content)
+    own = resources.files("serving.casework") / "classification.yaml"
+    return read_table(own.read_text(encoding="utf-8"), own.name, Vocabulary)
 
 
 class Mistake(Strict):

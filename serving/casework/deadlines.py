@@ -12,16 +12,15 @@ import functools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from features.errors import ProjectError
-from features.strict import Sourced, Strict, explain_mistakes
+from features.strict import Sourced, Strict, read_table
 from serving.casework.case import MECHANISM, VISITING, Case, Owner, Referral
 from serving.casework.routing import URGENT, Duration, Need, Routing, read_routing
 
@@ -272,26 +271,14 @@ def read_rules(folder: Path | None = None) -> Rules:
         return _product_rules()
     return Rules(
         routing=read_routing(routing if routing.is_file() else None),
-        deadlines=_read(deadlines.read_text(encoding="utf-8")) if deadlines.is_file() else _product_rules().deadlines,
+        deadlines=_read(deadlines) if deadlines.is_file() else _product_rules().deadlines,
     )
 
 
 @functools.cache
 def _product_rules() -> Rules:
-    text = (resources.files("serving.casework") / "deadlines.yaml").read_text(encoding="utf-8")
-    return Rules(routing=read_routing(), deadlines=_read(text))
+    return Rules(routing=read_routing(), deadlines=_read(resources.files("serving.casework") / "deadlines.yaml"))
 
 
-def _read(text: str) -> Deadlines:
-    try:
-        content = yaml.safe_load(text)
-        if isinstance(content, dict):
-            content["since"] = str(content.get("since"))
-        return Deadlines.model_validate(content)
-    except yaml.YAMLError as error:
-        detail = " ".join(str(error).split())
-        raise ProjectError("project_unreadable", file="deadlines.yaml", detail=detail) from error
-    except ValidationError as error:
-        mistakes = explain_mistakes(error, Deadlines)
-        detail = "; ".join(mistakes)
-        raise ProjectError("project_invalid", file="deadlines.yaml", count=len(mistakes), detail=detail) from error
+def _read(file: Traversable) -> Deadlines:
+    return read_table(file.read_text(encoding="utf-8"), file.name, Deadlines)

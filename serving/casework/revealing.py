@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib import resources
 
-import yaml
 from pydantic import Field
 from sqlalchemy import func, select
 
-from features.strict import Sourced
+from features.strict import Sourced, read_table
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.amending import mistake
@@ -38,8 +37,8 @@ class Revealing(Sourced):
 @functools.cache
 def revealing() -> Revealing:
     """The rules as they stand in `revealing.yaml`."""
-    content = yaml.safe_load((resources.files("serving.casework") / "revealing.yaml").read_text(encoding="utf-8"))
-    return Revealing.model_validate({**content, "since": str(content["since"])})
+    own = resources.files("serving.casework") / "revealing.yaml"
+    return read_table(own.read_text(encoding="utf-8"), own.name, Revealing)
 
 
 def in_hand(desk: Desk, by: Actor, case: Case) -> bool:

@@ -11,11 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from features.errors import ProjectError
-from features.strict import Sourced, Strict, Words, explain_mistakes
+from features.strict import Sourced, Strict, Words, read_table
 
 CHOSEN = "chosen"
 """In place of a lead department: it is named with the referral."""
@@ -102,25 +100,13 @@ def read_routing(path: Path | None = None) -> Routing:
     """
     if path is None:
         return _own()
-    return _read(path.read_text(encoding="utf-8"), path.name)
+    return read_table(path.read_text(encoding="utf-8"), path.name, Routing)
 
 
 @functools.cache
 def _own() -> Routing:
-    return _read((resources.files("serving.casework") / "routing.yaml").read_text(encoding="utf-8"), "routing.yaml")
-
-
-def _read(text: str, name: str) -> Routing:
-    try:
-        content = yaml.safe_load(text)
-        if isinstance(content, dict):
-            content["since"] = str(content.get("since"))
-        return Routing.model_validate(content)
-    except yaml.YAMLError as error:
-        raise ProjectError("project_unreadable", file=name, detail=" ".join(str(error).split())) from error
-    except ValidationError as error:
-        mistakes = explain_mistakes(error, Routing)
-        raise ProjectError("project_invalid", file=name, count=len(mistakes), detail="; ".join(mistakes)) from error
+    own = resources.files("serving.casework") / "routing.yaml"
+    return read_table(own.read_text(encoding="utf-8"), own.name, Routing)
 
 
 def sources_of(reasons: Sequence[str], departments_of: Mapping[str, str]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _page(
         words=vocabulary(), validities=VALIDITIES, causes=CAUSES, needs=list(office.desk.rules.routing.needs),
         today=office.desk.rules.day(office.desk.now()), closing=closing_reasons(case),
         routing=office.desk.rules.routing, people=worklist.people(office.desk, _named(case, workers)),
-        departments=office.desk.rules.routing.departments, verify=read_aid().needs,
+        departments=office.desk.rules.routing.departments, verify=read_aid(office.project.folder).needs,
         workers=workers,
         in_hand=in_hand(office.desk, who.actor, case),
         beside=None if department else neighbours(office.desk, who.actor, case.case_id),
