@@ -1,11 +1,11 @@
-"""What one feed says of one household: the records behind a reason, each with the source row that it came from.
+"""What departments recorded of households, as known on a day: a feed's records with their source rows, and milestones.
 
-Records hold codes, days and amounts; the store has no names. Only what is known on the day is told.
+Records hold codes, days and amounts; the store has no names, and no free text is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,7 +17,6 @@ from features.feeds.contracts import TABLES, vocabularies
 from features.project import Project
 from features.store import Store
 from features.strict import Words
-from serving.courses import plain_value
 from serving.evidence import DATES, facts
 
 MOST = 200
@@ -65,7 +64,7 @@ def recorded(
             frame = engine.frame(wanted.select("row_id", "known_from", *dict.fromkeys([*shown, *dated])))
             for row in frame.to_dict("records"):
                 days = [pd.Timestamp(row[name]).date() for name in dated if pd.notna(row[name])]
-                values = {name: plain_value(row[name]) for name in shown if name not in dated and pd.notna(row[name])}
+                values = {name: _plain(row[name]) for name in shown if name not in dated and pd.notna(row[name])}
                 found.append((days[0] if days else None, table, values, money, row))
     rows = {one.row_id: one for one in store.source_rows(sorted({int(row["row_id"]) for *_, row in found}))}
     made = []
@@ -90,3 +89,52 @@ def shown_value(table: str, column: str, value: Any) -> Words | None:
     contract = TABLES[table].by_name.get(column)
     group = vocabularies().get(contract.vocabulary or "", {}) if contract else {}
     return group.get(str(value))
+
+
+# --- milestones -------------------------------------------------------------------------------------------------------
+
+_DAYS: Mapping[str, str] = {"event": "event_date", "category": "valid_from", "assistance": "action_date"}
+_SHOWN: Mapping[str, tuple[str, ...]] = {
+    "event": ("kind", "detail", "amount"),
+    "category": ("category", "valid_to"),
+    "assistance": ("programme", "action", "amount", "period", "policy_clause"),
+}
+"""Tables of the store that tell something of a household's course, and what of them is shown."""
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A record that tells of a household's way: its day, its table, its codes; amounts in smallest units."""
+
+    day: date
+    table: str
+    detail: Mapping[str, Any]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"day": str(self.day), "table": self.table, "detail": dict(self.detail)}
+
+
+def milestones(store: Store, engine: Engine, day: date, households: Iterable[str]) -> dict[str, list[Milestone]]:
+    """The records of some households, oldest first, as known on a day."""
+    wanted = sorted(set(households))
+    found: dict[str, list[Milestone]] = {household: [] for household in wanted}
+    for name, dated in _DAYS.items():
+        table = store.as_known_on(day, name, engine)
+        if "household_id" not in table.columns or not wanted:
+            continue
+        rows = table.filter((table.known_from <= day) & (table.known_to > day) & table.household_id.isin(wanted))
+        for row in engine.frame(rows).to_dict("records"):
+            if pd.notna(row.get(dated)):
+                detail = {key: _plain(row.get(key)) for key in _SHOWN[name] if pd.notna(row.get(key))}
+                found[str(row["household_id"])].append(Milestone(pd.Timestamp(row[dated]).date(), name, detail))
+    for entries in found.values():
+        entries.sort(key=lambda one: (one.day, one.table, str(sorted(one.detail.items()))))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value of the store as JSON has it."""
+    if isinstance(value, date):
+        return str(value)[:10]
+    return value.item() if hasattr(value, "item") else value

@@ -30,11 +30,11 @@ from models.registry import Registry, Version
 from reports.documents import Explanation
 from serving import quality
 from serving.cohort import feed_lines, heading_of, score_day, with_history
-from serving.courses import courses
 from serving.earlier import earlier
 from serving.explaining import Scored, explanations
 from serving.listing import Finding, Selection, select
 from serving.publishing import finish
+from serving.recorded import milestones
 from serving.runs import RECEIPT, Options, Run, RunFolder, last_before, newest_on
 from serving.writing import weekly_list_of, write_run
 
@@ -111,22 +111,14 @@ def run(
     if dry_run:
         return _described(scored, known, selection, before, folder=None)
     report("score", 2, 3)
-    scored = with_history(scored, store, engine, [entry.household_id for entry in selection.entries], progress)
-    told = explanations(
-        scored,
-        [entry.household_id for entry in selection.entries],
-        store,
-        engine,
-        {entry.household_id: entry for entry in selection.entries},
-    )
+    entries = {entry.household_id: entry for entry in selection.entries}
+    scored = with_history(scored, store, engine, list(entries), progress)
+    told = explanations(scored, list(entries), store, engine, entries)
     sign = open_pseudonymiser(settings, Home(settings.home)).sign
     made = weekly_list_of(project, scored, selection, told, sign)
-    records = courses(store, engine, as_of, told)
+    records = milestones(store, engine, as_of, told)
     described = _described(scored, known, selection, before, folder=folder)
-    cohort = scored.frame.loc[list(scored.scores["household_id"])]
-    listed = [([reason.family for reason in one.reasons], one.explained) for one in told.values()]
-    seen = quality.measure(project, bundle, (run_id, as_of), cohort, store, settings, listed)
-    quality.keep(home, run_id, seen)
+    _note_quality(scored, told, store, settings)
     with staged_folder(folder) as staged:
         write_run(staged, scored, selection, made, told, described, options, before, records)
     report("score", 3, 3)
@@ -255,6 +247,17 @@ def _described(
         overlap=len(last & listed.keys()),
         left={str(cause): int(count) for cause, count in sorted(why.items())},
     )
+
+
+def _note_quality(scored: Scored, told: Mapping[str, Explanation], store: Store, settings: Settings) -> None:
+    """What the run saw of its data, beside the runs."""
+    project, heading = scored.project, scored.heading
+    cohort = scored.frame.loc[list(scored.scores["household_id"])]
+    listed = [([reason.family for reason in one.reasons], one.explained) for one in told.values()]
+    seen = quality.measure(
+        project, scored.bundle, (heading.run_id, heading.as_of), cohort, store, settings, listed
+    )  # fmt: skip
+    quality.keep(store.home.project(project.name), heading.run_id, seen)
 
 
 # --- one household --------------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from reports import household, weekly_list
 from reports.documents import AreaLine, Explanation, ListRow, WeeklyList, words
 from serving.aid import possible, read_aid
 from serving.casework.boxes import record_choices
-from serving.courses import Entry as Record
 from serving.explaining import Scored
 from serving.listing import Entry, Selection, generator
+from serving.recorded import Milestone
 from serving.runs import EXPLAINED, RECEIPT, SCORES, SEALED, Options, Run, RunFolder, seal
 
 SHOWN_SENTENCES = 2
@@ -134,7 +134,7 @@ def write_run(
     described: Run,
     options: Options,
     before: RunFolder | None,
-    told_courses: Mapping[str, Sequence[Record]],
+    records: Mapping[str, Sequence[Milestone]],
 ) -> None:
     """Every file of a run, into the folder that is being prepared."""
     scores = scored.scores.sort_values("household_id").reset_index(drop=True)
@@ -146,7 +146,7 @@ def write_run(
     (staged / "list.csv").write_bytes(weekly_list.to_csv(made))
     weekly_list.write_xlsx(made, staged / "list.xlsx")
     weekly_list.write_xlsx(made, staged / "visits.xlsx", blind=True)
-    _write_explained(staged / EXPLAINED, scored, told, told_courses)
+    _write_explained(staged / EXPLAINED, scored, told, records)
     sealed = {"run_id": described.run_id, **seal(selection), "suggestions": list(selection.suggestions)}
     (staged / SEALED).touch(mode=0o600)
     (staged / SEALED).write_bytes(canonical(sealed))
@@ -174,7 +174,7 @@ def write_run(
 
 
 def _write_explained(
-    path: Path, scored: Scored, told: Mapping[str, Explanation], records: Mapping[str, Sequence[Record]]
+    path: Path, scored: Scored, told: Mapping[str, Explanation], records: Mapping[str, Sequence[Milestone]]
 ) -> None:
     """What a page says of each listed household, in small groups of rows so that one is read without the others."""
     table, names = read_aid(scored.project.folder), {entry.id: entry.names for entry in scored.bundle.schema.entries}

@@ -18,7 +18,7 @@ from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.desk import Desk, history
 from serving.casework.tables import RequestRow, SignalRow
-from serving.courses import Entry
+from serving.recorded import Milestone
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Link:
         return self.at.date() if isinstance(self.at, datetime) else self.at
 
 
-def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Entry] = ()) -> tuple[Link, ...]:
+def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone] = ()) -> tuple[Link, ...]:
     """Everything that is known of a household's way, oldest first; the look is written down.
 
     Args:
         desk: the service layer.
         by: who looks; who visits before a score is seen gets no word of levels until the record is handed in.
         household_id: whose chain.
-        records: departments' records of the household (`serving.courses`); without them, only what people did.
+        records: departments' records of the household (`serving.recorded`); without them, only what people did.
 
     Raises:
         UsageError: the household has no case.

@@ -14,7 +14,7 @@ from serving.casework.case import Case
 from serving.casework.chain import Link, chain
 from serving.casework.refusals import AccessError
 from serving.casework.tables import SignalRow
-from serving.courses import Entry
+from serving.recorded import Milestone
 from serving.web.office import Office
 
 
@@ -48,6 +48,7 @@ def day_of(told: Mapping[str, Any] | None) -> date | None:
 def chain_of(office: Office, by: Actor, case: Case, told: Mapping[str, Any] | None) -> tuple[Link, ...]:
     """The household's chain, with departments' records as the run knew them; the look is written down."""
     records = [
-        Entry(date.fromisoformat(one["day"]), one["table"], one["detail"]) for one in (told or {}).get("records", ())
+        Milestone(date.fromisoformat(one["day"]), one["table"], one["detail"])
+        for one in (told or {}).get("records", ())
     ]
     return chain(office.desk, by, case.household_id, records)

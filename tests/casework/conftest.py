@@ -16,6 +16,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from serving.casework.database import Database
+from serving.casework.desk import Desk
+from tests.casework.desks import Clock, make_desk
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +79,16 @@ def database(url: str) -> Iterator[Database]:
     made.migrate()
     yield made
     made.engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: Clock) -> Desk:
+    """A desk on SQLite; modules that try both databases have their own."""
+    made = Database(f"sqlite:///{tmp_path}/cases.sqlite")
+    made.migrate()
+    return make_desk(made, tmp_path, clock)

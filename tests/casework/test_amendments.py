@@ -12,7 +12,6 @@ from serving.casework import amending
 from serving.casework import amendments as am
 from serving.casework.actor import Actor
 from serving.casework.amendments import Ground
-from serving.casework.database import Database
 from serving.casework.deadlines import later
 from serving.casework.desk import Desk
 from serving.casework.keeping import lines
@@ -24,18 +23,6 @@ from tests.casework.made import COUNTY_AREA, DAY, PROVINCE
 ADMIN = Actor(account="x1", role="admin", area=PROVINCE)
 GROUND = Ground(DAY, "某县府办〔2026〕3号", "本县分工调整")
 NEED = {"lead": "health", "co": ["civil_affairs"], "clause": "（16）", "amount": 7, "unit": "working_day"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, clock: Clock) -> Desk:
-    database = Database(f"sqlite:///{tmp_path}/cases.sqlite")
-    database.migrate()
-    return make_desk(database, tmp_path, clock)
 
 
 def test_a_need_goes_elsewhere_from_its_day_on_and_back_again(desk: Desk, clock: Clock) -> None:

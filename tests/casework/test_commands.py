@@ -22,8 +22,8 @@ from serving.casework.pages import routing_page
 from serving.casework.routing import read_routing
 from serving.casework.tables import CaseRow, FindingRow, SealedRow
 from serving.cli import app
-from serving.courses import courses
 from serving.earlier import findings
+from serving.recorded import milestones
 from serving.runs import newest_on
 from tests.casework.made import form
 from tests.served import DAY, Made, make
@@ -93,7 +93,7 @@ def test_one_week_from_list_to_store_and_registry(made: Made, tmp_path: Path) ->
         known = findings(made.world.store, today, opened_engine, {row.household_id for row in rows})
         assert sorted(one.validity for one in known if one.found_on == today) == sorted(told_as)
         town = Actor(account="t", role="town", area=rows[0].area_code)
-        told = courses(made.world.store, opened_engine, today, [rows[0].household_id])
+        told = milestones(made.world.store, opened_engine, today, [rows[0].household_id])
         links = chain(desk, town, rows[0].household_id, told[rows[0].household_id])
     assert {"case", "list"} <= {link.source for link in links}
     with desk.database.reading() as session:

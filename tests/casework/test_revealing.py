@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from serving.casework import actions as a
 from serving.casework.actor import Actor
-from serving.casework.database import Database
 from serving.casework.desk import Desk
 from serving.casework.keeping import lines
 from serving.casework.refusals import AccessError, FormError
 from serving.casework.revealing import HIDDEN, reveal, revealing
-from tests.casework.desks import OTHER_TOWN, Clock, make_desk, opened
+from tests.casework.desks import OTHER_TOWN, Clock, opened
 from tests.casework.made import COUNTY, COUNTY_AREA, PROVINCE, SUPERVISOR, TOWN, VILLAGE, VILLAGE_AREA
 
 SECRET = {"name": "张三", "phone": "29900000000", "address": "虚拟路 3 号"}
 WORDS = "明天上午入户走访"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, clock: Clock) -> Desk:
-    database = Database(f"sqlite:///{tmp_path}/cases.sqlite")
-    database.migrate()
-    return make_desk(database, tmp_path, clock)
 
 
 def told(desk: Desk) -> list:

@@ -21,8 +21,8 @@ from features.staging import STAGING_PREFIX
 from features.store import Store
 from models.registry import Registry, model_name
 from reports import household
-from serving.courses import courses
 from serving.evidence import history, history_days
+from serving.recorded import milestones
 from serving.results import import_list, record_results
 from serving.runs import Options, RunFolder, last_before, runs_of
 from serving.scoring import explain_household, run
@@ -207,7 +207,7 @@ def test_a_run_tells_pages_of_every_listed_household_and_of_nobody_else(world, o
         assert [one["day"] for one in told["records"]] == sorted(one["day"] for one in told["records"])
     assert week.explained("0" * 24) is None and week.explained("f" * 24) is None
     # departments' records are those that the chain reads from the store, and of no other household
-    known = courses(world.store, opened, DAY, [row["household_id"] for row in week.rows])
+    known = milestones(world.store, opened, DAY, [row["household_id"] for row in week.rows])
     some = max(known, key=lambda household_id: len(known[household_id]))
     assert week.explained(some)["records"] == [one.plain() for one in known[some]] != []
 

@@ -97,42 +97,32 @@ def pick(page: Any, name: str, value: str) -> None:
     page.locator(f"label.choice:has(input[name='{name}'][value='{value}'])").click()
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_week_from_the_list_to_the_next_training(province: Province, chromium: Any, language: str) -> None:
-    url, made = province.server.url, province.made
-    rows = made.runs[-1].folder.joinpath("list.json").read_text(encoding="utf-8")
-    listed = json.loads(rows)["households"][0 if language == "zh" else 1]
-    household = listed["household_id"]
-    names = people(province, language, listed["area_code"])
-
-    # the county looks at this week's list, finds the household, and gives the visit to somebody
-    page = enter(chromium, province, names["county"])
+def assigned(page: Any, household: str, visitor: str) -> None:
+    """The county looks at this week's list, finds the household, and gives the visit to somebody."""
     assert "/weeks/" in page.url
     page.fill("input[name=search]", household[:8])
     page.click("form.filters button")
     assert page.locator("tbody tr").count() == 1
     page.check("tbody input[name=case]")
-    page.select_option("select[name=to]", names["village"])
+    page.select_option("select[name=to]", visitor)
     page.click(".batch button")
     page.wait_for_url("**given=1**")
 
-    # the village's visitor goes there with a phone; half-way the connection is lost
-    phone = enter(chromium, province, names["village"], 390)
+
+def visited(phone: Any, household: str, today: str) -> None:
+    """The village's visitor goes there with a phone; half-way the connection is lost."""
     assert phone.url.endswith("/tasks")
     phone.click(f"a[href='/households/{household}']")
-    today = str(open_desk(made.world.project, made.world.settings).rules.day(_now(made)))
     assert "100" not in phone.locator("main h1").inner_text()
     phone.fill("#f-visited_on", today)
     pick(phone, "method", "home")
     phone.context.set_offline(True)
     pick(phone, "met", "head")
     phone.fill("#f-minutes", "35")
-    for fieldset in phone.locator("#f-reasons input[value='true']").all():
-        fieldset.locator("xpath=..").click()
-    pick(phone, "validity", "V1")
-    pick(phone, "causes", "C1")
-    pick(phone, "depth", "2")
-    pick(phone, "evidence", "bills")
+    for verdict in phone.locator("#f-reasons input[value='true']").all():
+        verdict.locator("xpath=..").click()
+    for name, value in (("validity", "V1"), ("causes", "C1"), ("depth", "2"), ("evidence", "bills")):
+        pick(phone, name, value)
     pick(phone, "disposition", "D3")
     phone.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     pick(phone, "needs", "N04")
@@ -143,26 +133,45 @@ def test_a_week_from_the_list_to_the_next_training(province: Province, chromium:
     assert phone.locator("#f-minutes").input_value() == "35"
     assert phone.locator("input[name=validity][value=V1]").is_checked()
     phone.click("button[value=submit]")
-    phone.wait_for_load_state()
-    assert "done=classified" in phone.url, phone.locator("main").inner_text()[:600]
+    phone.wait_for_url("**done=classified*")
     assert phone.locator("#alert").is_visible()  # only now the score is there
     assert phone.evaluate(f"localStorage.getItem('draft:{household}')") is None
 
-    # the town refers, the department answers
-    town = enter(chromium, province, names["town"])
-    town.goto(f"{url}/households/{household}")
+
+def referred(town: Any, address: str) -> None:
+    """The town refers what was found."""
+    town.goto(address)
     town.click("#do-refer summary")
     town.select_option("#refer-need", "N04")
     town.click("#do-refer button")
     town.wait_for_url("**done=refer")
-    desk = enter(chromium, province, names["department"])
+
+
+def answered(desk: Any, help_: str, today: str) -> None:
+    """The department says what it gave."""
     desk.click("tbody a")
     pick(desk, "code", "F1")
-    desk.fill("#help", "门诊医疗救助" if language == "zh" else "outpatient aid")
+    desk.fill("#help", help_)
     desk.fill("#amount", "1,200")
     desk.fill("#start", today)
     desk.click("main form button.main")
     desk.wait_for_url("**done=F1")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_week_from_the_list_to_the_next_training(province: Province, chromium: Any, language: str) -> None:
+    url, made = province.server.url, province.made
+    rows = made.runs[-1].folder.joinpath("list.json").read_text(encoding="utf-8")
+    listed = json.loads(rows)["households"][0 if language == "zh" else 1]
+    household = listed["household_id"]
+    names = people(province, language, listed["area_code"])
+    today = str(open_desk(made.world.project, made.world.settings).rules.day(_now(made)))
+
+    assigned(enter(chromium, province, names["county"]), household, names["village"])
+    visited(enter(chromium, province, names["village"], 390), household, today)
+    referred(enter(chromium, province, names["town"]), f"{url}/households/{household}")
+    kind = "门诊医疗救助" if language == "zh" else "outpatient aid"
+    answered(enter(chromium, province, names["department"]), kind, today)
 
     # the supervisor sees the area's figures, small ones hidden
     above = enter(chromium, province, names["supervisor"])
