@@ -312,13 +312,14 @@ def drawn(desk: Desk, by: Actor, week: date) -> tuple[int, int, int]:
     if by.role != "auditor":
         raise desk.refuse(by, "case_outside", str(week))
     desk.note(by, "unsealed", str(week), counts=True)
+    runs = select(WeekRow.run_id).where(WeekRow.week == week)
     with desk.database.reading() as session:
         mine = (
             select(SignalRow.case_id)
             .join(
                 SealedRow, and_(SealedRow.run_id == SignalRow.run_id, SealedRow.household_id == SignalRow.household_id)
             )
-            .where(SealedRow.kind == "audit", SignalRow.as_of == week)
+            .where(SealedRow.kind == "audit", SealedRow.run_id.in_(runs))
         )
         count = int(session.scalar(select(func.count()).select_from(mine.subquery())) or 0)
         confirmed, seen = _confirmed(session, mine)
