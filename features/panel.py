@@ -51,8 +51,9 @@ from features.project import Project
 from features.staging import staged_folder
 
 FORMAT = 2
-MOST_DAYS = 24
-"""Days that are built together: what is held in memory grows with them."""
+MOST_DAYS = 20
+"""Days that are built together: what is held in memory grows with them (5,000 households of a bucket on 26 days with
+168 parts of definitions no longer fit the engine's default of 600 MB)."""
 BATCH_ROWS = 50_000
 """Rows that the engine hands over at once while files are written."""
 Progress = Callable[[str, int, int], None]

@@ -148,16 +148,19 @@ def _results(
     identity: Sequence[str],
     names: Mapping[Expression, str],
 ) -> Any:
-    """Ranks as windows; the others as groups joined back."""
+    """Ranks as windows; the others as groups, all joined back in one chain, for a chain is compiled as one."""
     chunk = given["chunk"]
     ranks = {names[node]: _rank(chunk, ix, node, base) for ix, node in enumerate(nodes) if isinstance(node, d.Rank)}
-    result = chunk.mutate(**ranks) if ranks else chunk
-    for ix, node in enumerate(nodes):
-        if not isinstance(node, d.Rank):
-            groups = given.get(f"sums_{ix}")
-            groups = _groups(chunk, ix, node, base) if groups is None else groups
-            result = _joined(result, groups, ix, node, base, names[node])
-    return result.select(*identity, *[names[node] for node in nodes])
+    result = joined = chunk.mutate(**ranks)
+    grouped = [(ix, node) for ix, node in enumerate(nodes) if not isinstance(node, d.Rank)]
+    for ix, node in grouped:
+        groups = given.get(f"sums_{ix}")
+        groups = _groups(chunk, ix, node, base) if groups is None else groups
+        keys = _keys(ix, node, base)
+        groups = groups.rename({f"{column}_of_{ix}": column for column in groups.columns})
+        joined = joined.left_join(groups, [result[key] == groups[f"{key}_of_{ix}"] for key in keys])
+    said = {names[node]: _said(joined, ix, node) for ix, node in grouped}
+    return joined.mutate(**said).select(*identity, *[names[node] for node in nodes])
 
 
 def _there(table: Any, ix: int, node: Any) -> Any:
@@ -179,16 +182,13 @@ def _keys(ix: int, node: Any, base: Sequence[str]) -> list[str]:
     return [*base, *[f"k{ix}_{place}" for place in range(len(node.by))]]
 
 
-def _joined(result: Any, groups: Any, ix: int, node: Any, base: Sequence[str], name: str) -> Any:
-    """The result with one more column: what the household's group says."""
-    keys = _keys(ix, node, base)
-    groups = groups.rename({f"{key}_of": key for key in keys})
-    joined = result.left_join(groups, [result[key] == groups[f"{key}_of"] for key in keys])
+def _said(joined: Any, ix: int, node: Any) -> Any:
+    """What the household's group says, from the group's columns beside the household's."""
     if isinstance(node, d.PeerMean):
         found = _mean(joined, ix, node)
     else:
-        found = guarded(joined["size"] >= getattr(node, "least", 1), joined.found)
-    return joined.mutate(**{name: guarded(joined[f"r{ix}"], found)}).select(*result.columns, name)
+        found = guarded(joined[f"size_of_{ix}"] >= getattr(node, "least", 1), joined[f"found_of_{ix}"])
+    return guarded(joined[f"r{ix}"], found)
 
 
 def _groups(chunk: Any, ix: int, node: Any, base: Sequence[str]) -> Any:
@@ -203,11 +203,13 @@ def _groups(chunk: Any, ix: int, node: Any, base: Sequence[str]) -> Any:
 
 
 def _mean(joined: Any, ix: int, node: d.PeerMean) -> Any:
-    total, size = joined.total.cast("float64"), joined["size"].cast("float64")
+    total, size = (joined[f"{name}_of_{ix}"].cast("float64") for name in ("total", "size"))
     if node.leave_out:
         total = total - ibis.coalesce(joined[f"x{ix}"], 0.0)
         size = size - joined[f"x{ix}"].notnull().cast("float64")
-    smoothed = total + node.smooth * joined.all_total.cast("float64") / joined.all_size if node.smooth else total
+    smoothed = total
+    if node.smooth:
+        smoothed += node.smooth * joined[f"all_total_of_{ix}"].cast("float64") / joined[f"all_size_of_{ix}"]
     return guarded((size >= node.least) & (size > 0), smoothed / (size + node.smooth))
 
 
