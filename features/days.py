@@ -304,19 +304,22 @@ def _members(batch: Batch, plan: Plan, given: Mapping[str, Any], names: Mapping[
     joined = joined.filter(reduce(lambda a, b: a | b, present.values())).semi_join(rows, KEYS)
     if any(node.elsewhere for node in nodes):
         joined = with_elsewhere(joined, given["elsewhere"])
-    found = {}
+    fitting = {}
     for node in nodes:
-        there = _present(joined, node.days_ago)
-        fits = there & matches(joined, node.where)
+        fits = _present(joined, node.days_ago) & matches(joined, node.where)
         if node.elsewhere:
             fits = fits & joined.elsewhere
         if node.younger_than is not None:
             fits = fits & (_age(joined) < node.younger_than)
         if node.at_least is not None:
             fits = fits & (_age(joined) >= node.at_least)
-        number_of = joined.person_id.nunique(where=fits).cast("float64")
-        found[names[node]] = guarded(there.any(), number_of) if len(present) > 1 else number_of
-    return joined.group_by(KEYS).agg(**found)
+        fitting[names[node]] = fits.any()
+    known = {f"known_{ago}": there.any() for ago, there in present.items()}
+    persons = joined.group_by([*KEYS, "person_id"]).agg(**fitting, **known)  # one who has two records counts once
+    counts = {name: number(persons[name]).sum().cast("float64") for name in fitting}
+    if len(present) > 1:
+        counts = {names[node]: guarded(persons[f"known_{node.days_ago}"].any(), counts[names[node]]) for node in nodes}
+    return persons.group_by(KEYS).agg(**counts)
 
 
 def _present(table: Any, days_ago: int) -> Any:
