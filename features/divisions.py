@@ -62,6 +62,16 @@ class AreaTree:
         shown = [name for name, part in itertools.pairwise([*shown, ""]) if not part.startswith(name)]
         return ("" if language == "zh" else ", ").join(shown if language == "zh" else reversed(shown))
 
+    def named(self, text: str) -> list[str]:
+        """Codes of the areas in whose name, in either language, a text stands."""
+        wanted = text.lower()
+        return [code for code, names in self._spelt if wanted in names]
+
+    @functools.cached_property
+    def _spelt(self) -> Sequence[tuple[str, str]]:
+        """Names as they are looked for, both languages at once."""
+        return [(code, f"{area.name.zh}\n{area.name.en}".lower()) for code, area in self.areas.items()]
+
     @functools.cached_property
     def _parts(self) -> Mapping[str, tuple[str, ...]]:
         """Areas right below each area."""

@@ -161,8 +161,12 @@ def add_case(writer, places, body, week, since, waits, luck, rank, counts):
         owner_area=owner.get("area", ""), owner_account=owner.get("account", ""), due_at=waits,
         version=body["version"], changed_at=since, body=body,
     )  # fmt: skip
+    run_id, said = run_of(week), row_of(luck, household, rank)
     for area in places:
-        writer.add(t.PlaceRow, area_code=area, case_id=case_id, week=week, state=state, due_at=waits)
+        writer.add(
+            t.PlaceRow, area_code=area, case_id=case_id, week=week, state=state, due_at=waits,
+            owner_account=owner.get("account", ""), **t.said_of(run_id, said),
+        )  # fmt: skip
         counts[week, area, state] += 1
     for one in body["referrals"]:
         code = one["answers"][-1]["code"] if one["answers"] else ""
@@ -172,11 +176,7 @@ def add_case(writer, places, body, week, since, waits, luck, rank, counts):
             department=one["department"], open=is_open, sent_at=since, due_at=waits if is_open else t.NEVER,
             answered_at=None, code=code,
         )  # fmt: skip
-    run_id, said = run_of(week), row_of(luck, household, rank)
-    writer.add(
-        t.SignalRow, **shared, run_id=run_id, as_of=week, rank=rank, level=said["level"], change=said["change"],
-        family=said["reasons"][0]["family"], body=said,
-    )  # fmt: skip
+    writer.add(t.SignalRow, **shared, run_id=run_id, as_of=week, body=said)
     if body["records"]:
         writer.add(
             t.FindingRow, **shared, finding_id=f"{case_id}-1", run_id=run_id, found_on=week, delivered_at=since,

@@ -21,7 +21,7 @@ from serving.casework.actions import Signal
 from serving.casework.actor import Actor, clock
 from serving.casework.case import Case, Origin, Owner
 from serving.casework.desk import Desk, Entry, decision
-from serving.casework.tables import SealedRow, SignalRow, WeekRow, signal_row
+from serving.casework.tables import SealedRow, SignalRow, WeekRow, said_of
 from serving.casework.workflow import opened, step
 from serving.runs import RunFolder
 from serving.writing import due_days
@@ -82,7 +82,7 @@ def open_week(desk: Desk, run: RunFolder, *, dry_run: bool = False) -> Opened:
                 fates[fate] += 1
                 one = sealed[household]
                 session.add(
-                    signal_row(run_id=run.run_id, household_id=household, case_id=case, as_of=run.as_of, body=row)
+                    SignalRow(run_id=run.run_id, household_id=household, case_id=case, as_of=run.as_of, body=dict(row))
                 )
                 session.add(
                     SealedRow(
@@ -114,16 +114,19 @@ def _take(
     household = str(row["household_id"])
     fate = _fate(desk, session, row, run)
     save = (desk.project.name, desk.tree, desk.rules)
+    said = said_of(run.run_id, row)
     if fate == "opened":
         case = _new(desk, household, str(row["area_code"]), run.run_id, run.as_of, "list", visit_by)
-        cases.save(session, *save, case, (opened(case, clock(), run.run_id),), week=run.as_of, at=desk.now())
+        first = (opened(case, clock(), run.run_id),)
+        cases.save(session, *save, case, first, week=run.as_of, said=said, at=desk.now())
         told.append(("clock", household, {"case": case.case_id, "version": 0, "action": "opened"}))
         return fate, case.case_id
     if fate == "merged":
         joined = cases.open_case(session, household)
         assert joined is not None
         made, events = step(joined, Signal(by=clock(), run_id=run.run_id), desk.rules, desk.now())
-        cases.save(session, *save, made, events, at=desk.now())
+        again = said if run.as_of == joined.opened_on else None  # a second list of the same week
+        cases.save(session, *save, made, events, said=again, at=desk.now())
         told.extend(decision(made, "signal", events))
         return fate, made.case_id
     last = cases.newest_case(session, household)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from serving.casework.deadlines import Rules, due, next_due
 from serving.casework.routing import PASSED_ON
 from serving.casework.tables import (
     NEVER,
+    UNSAID,
     CaseRow,
     CountRow,
     EventRow,
@@ -73,9 +74,12 @@ def only_time_passed(session: Session, case_id: str, seen: int) -> bool:
 
 def save(
     session: Session, project: str, tree: AreaTree, rules: Rules, case: Case, events: Sequence[Event],
-    *, week: date | None = None, at: datetime,
+    *, week: date | None = None, said: Mapping[str, Any] | None = None, at: datetime,
 ) -> None:  # fmt: skip
-    """Write a case and what happened to it; `week` is given for a new one."""
+    """Write a case and what happened to it.
+
+    `week` is given for a new one; `said` where a list of the case's own week names it (`tables.said_of`).
+    """
     before = session.get(CaseRow, case.case_id)
     waits = next_due(case, rules) or NEVER
     owner = case.owner
@@ -93,16 +97,18 @@ def save(
         session.add(first)
         session.flush()
         moved: list[tuple[str, int]] = [(case.state, 1)]
-        rows = [
-            {"area_code": area, "case_id": case.case_id, "week": week, "state": case.state, "due_at": waits}
-            for area in places
-        ]
-        session.execute(insert(PlaceRow), rows)
+        shared = {
+            "case_id": case.case_id, "week": week, "state": case.state, "due_at": waits,
+            "owner_account": values["owner_account"], **(said or UNSAID),
+        }  # fmt: skip
+        session.execute(insert(PlaceRow), [{"area_code": area, **shared} for area in places])
     else:
         week, moved = before.week, [(before.state, -1), (case.state, 1)] if before.state != case.state else []
-        if (before.state, before.due_at) != (case.state, waits):
-            shown = {"state": case.state, "due_at": waits}
-            session.execute(update(PlaceRow).where(PlaceRow.case_id == case.case_id).values(**shown))
+        seen = ("state", "due_at", "owner_account")
+        shown = {name: values[name] for name in seen if getattr(before, name) != values[name]} | dict(said or {})
+        if shown:
+            here = PlaceRow.area_code.in_(places), PlaceRow.case_id == case.case_id  # the key, area first
+            session.execute(update(PlaceRow).where(*here).values(**shown))
         for key, value in values.items():
             setattr(before, key, value)
     _count(session, week, places, moved)

@@ -70,7 +70,10 @@ class CaseRow(Base):
 
 
 class PlaceRow(Base):
-    """A case as each area that holds it sees it; the covering index of pages."""
+    """A case as each area that holds it sees it; the covering indexes of pages.
+
+    What the list said that opened it stands beside it, so that a list is narrowed and ordered within one index.
+    """
 
     __tablename__ = "casework_place"
     area_code: Mapped[str] = mapped_column(primary_key=True)
@@ -78,11 +81,21 @@ class PlaceRow(Base):
     week: Mapped[date]
     state: Mapped[str]
     due_at: Mapped[datetime]
+    owner_account: Mapped[str]
+    run_id: Mapped[str] = mapped_column(comment="the run whose list says what follows; empty where none does")
+    rank: Mapped[int] = mapped_column(comment="place by need; beyond every place where there is none")
+    level: Mapped[str]
+    change: Mapped[str]
+    family: Mapped[str] = mapped_column(comment="of the first factor")
     __table_args__ = (
         Index("casework_place_due", "area_code", "due_at", "case_id", "state", "week"),
         Index("casework_place_state", "area_code", "state", "due_at", "case_id"),
-        Index("casework_place_week", "area_code", "week", "due_at", "case_id", "state"),
-    )
+        Index(
+            "casework_place_listed", "area_code", "week", "due_at", "case_id", "state", "owner_account", "level",
+            "change", "family",
+        ),
+        Index("casework_place_rank", "area_code", "week", "rank", "case_id"),
+    )  # fmt: skip
 
 
 class CountRow(Base):
@@ -145,15 +158,10 @@ class SignalRow(Base):
     household_id: Mapped[str] = mapped_column(primary_key=True)
     case_id: Mapped[str]
     as_of: Mapped[date]
-    rank: Mapped[int] = mapped_column(comment="place by need; beyond every place where there is none")
-    level: Mapped[str]
-    change: Mapped[str]
-    family: Mapped[str] = mapped_column(comment="of the first factor")
     body: Mapped[dict[str, Any]]
     __table_args__ = (
         Index("casework_signal_case", "case_id", "as_of"),
         Index("casework_signal_household", "household_id", "as_of"),
-        Index("casework_signal_rank", "as_of", "rank", "case_id"),
     )
 
 
@@ -161,14 +169,17 @@ UNRANKED = 10**9
 """The place of a household without one."""
 
 
-def signal_row(*, run_id: str, household_id: str, case_id: str, as_of: date, body: Mapping[str, Any]) -> SignalRow:
-    """What a list said of a household, with what lists are ordered and narrowed by beside it."""
+def said_of(run_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What lists are ordered and narrowed by, of what a run's list said of a household."""
     reasons, rank = body.get("reasons") or (), body.get("rank")
-    return SignalRow(
-        run_id=run_id, household_id=household_id, case_id=case_id, as_of=as_of,
-        rank=UNRANKED if rank is None else int(rank), level=str(body.get("level") or ""),
-        change=str(body.get("change") or ""), family=str(reasons[0]["family"]) if reasons else "", body=dict(body),
-    )  # fmt: skip
+    return {
+        "run_id": run_id, "rank": UNRANKED if rank is None else int(rank), "level": str(body.get("level") or ""),
+        "change": str(body.get("change") or ""), "family": str(reasons[0]["family"]) if reasons else "",
+    }  # fmt: skip
+
+
+UNSAID: Mapping[str, Any] = {"run_id": "", "rank": UNRANKED, "level": "", "change": "", "family": ""}
+"""Of a household that no list named."""
 
 
 class SealedRow(Base):

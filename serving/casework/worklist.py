@@ -6,21 +6,21 @@ them. The default order is by deadline, in which rows that were drawn at random 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
 
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.deadlines import escalated_before
 from serving.casework.desk import MOST, STAFF, Desk, Line
 from serving.casework.paging import Page, beyond, moment, place
+from serving.casework.searching import in_order, searched
 from serving.casework.tables import (
-    UNRANKED,
     AccountRow,
     AuditRow,
     CaseRow,
@@ -42,7 +42,6 @@ TABS: Mapping[str, tuple[str, ...]] = {
     "closed": ("closed",),
 }
 """States that stand together on a list."""
-MOST_AREAS = 200
 
 
 @dataclass(frozen=True)
@@ -167,56 +166,50 @@ def rows(
         AccessError: the area is not the actor's.
         UsageError: `after` is no place of such a page.
     """
-    area = _area(desk, by, filters.area)
-    places, signal, limit = PlaceRow, aliased(SignalRow), min(limit, MOST)
-    shown: list[Any] = [places.area_code == area, places.week == week]
-    if filters.tab == "overdue":
-        shown += [places.due_at < desk.now(), places.state != "closed"]
-    elif filters.tab in TABS:
-        shown.append(places.state.in_(TABS[filters.tab]))
-    if filters.worker:
-        shown.append(CaseRow.owner_account == ("" if filters.worker == "-" else filters.worker))
-    if filters.search:
-        shown.append(_searched(desk, by, filters.search))
-    query = select(CaseRow, signal.body).join(places, places.case_id == CaseRow.case_id)
-    query = query.outerjoin(signal, and_(signal.case_id == CaseRow.case_id, signal.as_of == week))
-    score = not by.blind
-    if score:
-        exact = {signal.level: filters.level, signal.change: filters.change, signal.family: filters.reason}
-        shown += [column == value for column, value in exact.items() if value]
-    rank: Any = func.coalesce(signal.rank, UNRANKED)
+    area, score, limit = _area(desk, by, filters.area), not by.blind, min(limit, MOST)
+    shown = [PlaceRow.area_code == area, PlaceRow.week == week, *_narrowed(desk, filters, score=score)]
     by_score = score and filters.order == "score"
+    first: Any = PlaceRow.due_at
     if by_score:
-        query = query.where(signal.case_id.is_not(None))  # a household that no list named has no place on one
-        rank = signal.rank
-    first = rank if by_score else places.due_at
+        first = PlaceRow.rank
+        shown.append(PlaceRow.run_id != "")  # a household that no list named has no place on one
     if after is not None:
-        shown.append(beyond(first, places.case_id, after, int if by_score else moment))
-    query = query.add_columns(rank).where(*shown).order_by(first, places.case_id).limit(limit + 1)
+        shown.append(beyond(first, PlaceRow.case_id, after, int if by_score else moment))
     with desk.database.reading() as session:
-        found = list(session.execute(query))
-    made = [
-        Row(
+        query = select(PlaceRow.case_id, first).where(*shown).order_by(first, PlaceRow.case_id)
+        take = searched(session, desk, by, week, area, filters.search) if filters.search else in_order(session)
+        found = take(query, limit + 1)
+        made = _lines(session, [case_id for case_id, _ in found[:limit]], area, score=score)
+    return Page(tuple(made), place(found[limit - 1][1], found[limit - 1][0]) if len(found) > limit else None)
+
+
+def _narrowed(desk: Desk, filters: Filters, *, score: bool) -> list[Any]:
+    """What a list is narrowed by, beside a search; by the list's words only for who sees them."""
+    shown: list[Any] = []
+    if filters.tab == "overdue":
+        shown += [PlaceRow.due_at < desk.now(), PlaceRow.state != "closed"]
+    elif filters.tab in TABS:
+        shown.append(PlaceRow.state.in_(TABS[filters.tab]))
+    if filters.worker:
+        shown.append(PlaceRow.owner_account == ("" if filters.worker == "-" else filters.worker))
+    words = {PlaceRow.level: filters.level, PlaceRow.change: filters.change, PlaceRow.family: filters.reason}
+    return shown + [column == value for column, value in words.items() if value and score]
+
+
+def _lines(session: Session, wanted: Sequence[str], area: str, *, score: bool) -> list[Row]:
+    """These cases in this order, with what the list said that opened each."""
+    query = select(CaseRow, SignalRow.body)
+    query = query.join(PlaceRow, and_(PlaceRow.case_id == CaseRow.case_id, PlaceRow.area_code == area))
+    said = and_(SignalRow.run_id == PlaceRow.run_id, SignalRow.household_id == CaseRow.household_id)
+    query = query.outerjoin(SignalRow, said).where(CaseRow.case_id.in_(wanted))
+    found = {
+        row.case_id: Row(
             row.case_id, row.household_id, row.area_code, row.state, row.owner_account, row.due_at, row.version,
             (body or {}) if score else None,
         )
-        for row, body, _ in found[:limit]
-    ]  # fmt: skip
-    if len(found) <= limit:
-        return Page(tuple(made), None)
-    last, _, its_rank = found[limit - 1]
-    return Page(tuple(made), place(its_rank if by_score else last.due_at, last.case_id))
-
-
-def _searched(desk: Desk, by: Actor, text: str) -> Any:
-    """Households whose code begins so, or whose village, town or county bears such a name."""
-    inside = [
-        code for code, area in desk.tree.areas.items()
-        if (text in area.name.zh or text.lower() in area.name.en.lower()) and desk.reaches(by, code)
-    ]  # fmt: skip
-    codes = CaseRow.household_id.startswith(text.lower(), autoescape=True)
-    named = select(PlaceRow.case_id).where(PlaceRow.area_code.in_(inside[:MOST_AREAS]))
-    return or_(codes, CaseRow.case_id.in_(named)) if inside else codes
+        for row, body in session.execute(query)
+    }  # fmt: skip
+    return [found[case_id] for case_id in wanted]
 
 
 def case_of(desk: Desk, household_id: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from features.errors import DependencyError, NothingToDo, UsageError
 from features.settings import ProjectHome, Settings
 from serving.casework.database import FILE, Database, open_database
-from serving.casework.tables import APPEND_ONLY, AuditRow, Base, CaseRow, EventRow
+from serving.casework.tables import APPEND_ONLY, UNRANKED, AuditRow, Base, CaseRow, EventRow
 
 NOW = datetime(2026, 11, 26, 3, 4, 5, 678, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def test_up_down_and_up_again(url: str) -> None:
     database = Database(url)
     assert (database.schema().current, database.schema().ready) == ("", False)
     planned = database.migrate(dry_run=True)
-    assert [step.revision for step in planned.steps] == ["0001", "0002", "0003", "0004", "0005"]
+    assert [step.revision for step in planned.steps] == ["0001", "0002", "0003", "0004", "0005", "0006"]
     assert database.schema().current == ""
     database.migrate()
     assert database.schema().ready
@@ -59,6 +60,38 @@ def test_accounts_and_their_sessions_live_through_the_third_step_and_back(url: s
     database.engine.dispose()
 
 
+def test_what_a_list_said_goes_to_the_place_of_a_case_and_back(url: str) -> None:
+    database = Database(url)
+    database.migrate("up", "0005")
+    case = "'c', 'h', '44', '2026-03-01', 'alert', '', '', 'v1', 't', 1, 't', '{}'"
+    bodies = [
+        {"rank": rank, "level": level, "change": change, "reasons": [{"family": family}]}
+        for rank, level, change, family in ((9, "red", "new", "x"), (4, "orange", "up", "y"))
+    ]
+    said = [(one["rank"], one["level"], one["change"], one["reasons"][0]["family"]) for one in bodies]
+    with database.engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO casework_case VALUES ({case})"))
+        connection.execute(text("INSERT INTO casework_place VALUES ('44', 'c', '2026-03-01', 'alert', 't')"))
+        connection.execute(text("INSERT INTO casework_place VALUES ('45', 'c', '2026-03-08', 'alert', 't')"))
+        columns = "run_id, household_id, case_id, as_of, body, rank, level, change, family"
+        for run, day, body, words in zip(("r0", "r1"), ("2026-02-22", "2026-03-01"), bodies, said, strict=True):
+            values = dict(zip("defg", words, strict=True), r=run, b=json.dumps(body))
+            connection.execute(
+                text(f"INSERT INTO casework_signal ({columns}) VALUES (:r, 'h', 'c', '{day}', :b, :d, :e, :f, :g)"),
+                values,
+            )
+    database.migrate()
+    placed = "SELECT owner_account, run_id, rank, level, change, family FROM casework_place ORDER BY area_code"
+    with database.engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(placed))]
+    assert found == [("v1", "r1", 4, "orange", "up", "y"), ("v1", "", UNRANKED, "", "", "")]
+    database.migrate("down", "0005")
+    with database.engine.connect() as connection:
+        back = connection.execute(text("SELECT rank, level, change, family FROM casework_signal ORDER BY run_id"))
+        assert [tuple(row) for row in back] == said
+    database.engine.dispose()
+
+
 def test_the_migration_makes_what_the_code_means(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -77,7 +110,7 @@ def test_an_old_schema_is_named_and_not_touched(url: str) -> None:
 def test_unknown_revision_and_unreadable_url(database: Database) -> None:
     with pytest.raises(UsageError) as refused:
         database.migrate("up", "0099")
-    assert refused.value.fields["known"] == "0001, 0002, 0003, 0004, 0005"
+    assert refused.value.fields["known"] == "0001, 0002, 0003, 0004, 0005, 0006"
     for url in ("mysql://x/y", "nonsense"):
         with pytest.raises(UsageError, match="cannot be read"):
             Database(url)
