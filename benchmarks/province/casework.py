@@ -5,6 +5,7 @@ Rows are written table by table, past the desk: that is a benchmark's business a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections import Counter
@@ -128,7 +129,7 @@ def fill(database, tree, rules, options):
         writer.add(t.WeekRow, run_id=run_of(week), week=week, opened_at=NOW, body={})
     numbers = luck.sample(range(options.households), options.cases + options.closed)
     for at, number in enumerate(numbers):
-        household, case_id = f"{number:024x}", f"{number + 2**40:024x}"
+        household, case_id = (hashlib.sha256(f"{kind} {number}".encode()).hexdigest()[:24] for kind in "hc")
         is_open = at < options.cases
         week = weeks[0] if is_open and at % 2 == 0 else luck.choice(weeks[1:])
         state = luck.choices(states, weights)[0] if is_open else "closed"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from serving.casework.actor import Actor
@@ -36,9 +36,10 @@ def searched(session: Session, desk: Desk, by: Actor, week: date, area: str, tex
     widest = _widest(desk, area, named)
     if area in widest:
         return in_order(session)
-    rare = len(widest) <= RARE_AREAS and (not code or len(code) >= RARE_DIGITS)
-    if rare and _cases(session, week, widest) <= RARE_CASES:
-        return lambda query, limit: _looked_up(session, query, limit, week, widest, code)
+    if len(widest) <= RARE_AREAS and (not code or len(code) >= RARE_DIGITS):
+        begun = _begun(session, code) if code else []
+        if len(begun) + _cases(session, week, widest) <= RARE_CASES:
+            return lambda query, limit: _looked_up(session, query, limit, week, widest, begun)
     return lambda query, limit: _met(session, desk, query, limit, set(named), code)
 
 
@@ -65,19 +66,21 @@ def _cases(session: Session, week: date, areas: Sequence[str]) -> int:
     return int(session.scalar(query) or 0) if areas else 0
 
 
+def _begun(session: Session, code: str) -> list[str]:
+    """Cases of households whose code begins so, or more than are few."""
+    here = CaseRow.household_id >= code, CaseRow.household_id < code + BEYOND_DIGITS
+    return list(session.scalars(select(CaseRow.case_id).where(*here).limit(RARE_CASES + 1)))
+
+
 def _looked_up(
-    session: Session, query: Select[Any], limit: int, week: date, areas: Sequence[str], code: str
+    session: Session, query: Select[Any], limit: int, week: date, areas: Sequence[str], begun: Sequence[str]
 ) -> list[Any]:
     """The cases of a few areas, and those whose code begins so, put in order."""
-    parts = [select(PlaceRow.case_id).where(PlaceRow.area_code.in_(areas), PlaceRow.week == week)] if areas else []
-    if code:
-        parts.append(
-            select(CaseRow.case_id).where(CaseRow.household_id >= code, CaseRow.household_id < code + BEYOND_DIGITS)
-        )
-    if not parts:
-        return []
-    fitting = set(session.scalars(union(*parts) if len(parts) > 1 else parts[0]))
-    return list(session.execute(query.where(PlaceRow.case_id.in_(fitting)).limit(limit)))
+    fitting = set(begun)
+    if areas:
+        here = PlaceRow.area_code.in_(areas), PlaceRow.week == week
+        fitting.update(session.scalars(select(PlaceRow.case_id).where(*here)))
+    return list(session.execute(query.where(PlaceRow.case_id.in_(fitting)).limit(limit))) if fitting else []
 
 
 def _met(session: Session, desk: Desk, query: Select[Any], limit: int, named: set[str], code: str) -> list[Any]:
