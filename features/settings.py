@@ -59,6 +59,9 @@ RECORDS = (
     SettingRecord("ZHOUJI_SESSION_LONGEST", "600", "登录最长多少分钟", "minutes until a session ends in any case"),
     SettingRecord("ZHOUJI_HTTPS", "0", "网页经 https 访问时设为 1", "1 where browsers reach the pages by https"),
     SettingRecord("ZHOUJI_CONTACT", "", "页面上的帮助电话", "telephone of help that stands on every page"),
+    SettingRecord(
+        "ZHOUJI_CLOCK_SHIFT", "0", "试用：网页的时钟慢多少秒", "for trying: seconds by which the pages' clock is late"
+    ),
     SettingRecord("ZHOUJI_WEBHOOKS", "", "事件通知的接收方", "file of webhook receivers (TOML)"),
 )
 
@@ -96,6 +99,7 @@ class Settings:
     session_longest: int = 600
     https: int = 0
     contact: str = ""
+    clock_shift: int = 0
 
     def __repr__(self) -> str:
         """Without the keys and the database's password, so that no log can show them."""
@@ -116,7 +120,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
         text = environment.get(f"ZHOUJI_{field.name.upper()}", "")
         if text == "":
             continue
-        if field.name in ("threads", "in_flight", "session_idle", "session_longest", "https"):
+        if field.name in ("threads", "in_flight", "session_idle", "session_longest", "https", "clock_shift"):
             values[field.name] = int(text)
         elif field.name in ("watch_seconds", "rate"):
             values[field.name] = float(text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -371,7 +371,9 @@ def reason_owners(project: Project, body: Mapping[str, Any]) -> dict[str, str]:
 
 def open_desk(project: Project, settings: Settings, *, serving: bool = False) -> Desk:
     """The desk of a project on this machine; a server of pages keeps its connections."""
+    late = timedelta(seconds=settings.clock_shift)
     home = Home(settings.home)
     place = home.project(project.name)
     database = open_database(settings, place, serving=serving)
-    return Desk(project, database, Keeper(home, place), area_tree(project), read_rules(project.folder))
+    keeper, rules = Keeper(home, place), read_rules(project.folder)
+    return Desk(project, database, keeper, area_tree(project), rules, now=lambda: datetime.now(UTC) - late)

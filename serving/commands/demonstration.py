@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ from features.province.simulation import Simulated, simulate
 from features.province.values import values
 from features.store import Store
 from models.registry import Registry
-from serving.commands.filling import empty, fill, logins_of, panel_days, say_logins
+from serving.commands.filling import empty, fill, logins_of, panel_days, say_logins, seconds_late
 from serving.console import Console
 from serving.runs import Run
 from serving.story.people import Login
@@ -139,6 +140,7 @@ def serve_demo(console: Console, project: Project, file: Path, folder: Path, por
         f"try:\ncurl -s {address}/api/v1/score -H 'Authorization: Bearer {token}' -H 'Zhouji-Purpose: visit' "
         f"-H 'Content-Type: application/json' -d '{question}'",
     )
+    os.environ["ZHOUJI_CLOCK_SHIFT"] = str(seconds_late(console, project))
     start_for(console, file, "127.0.0.1", port, workers=1, task=None)
 
 

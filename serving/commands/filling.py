@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from features.divisions import AreaTree, area_tree
 from features.engines.duckdb import Engine
@@ -18,7 +18,7 @@ from models.registry import Registry
 from serving.access.roles import ROLES
 from serving.casework.carrying import carry
 from serving.casework.desk import Desk, open_desk
-from serving.casework.tables import WeekRow
+from serving.casework.tables import AuditRow, WeekRow
 from serving.console import Console
 from serving.evidence import history_days
 from serving.outbox import Outbox, receivers
@@ -52,6 +52,17 @@ def empty(console: Console, project: Project) -> bool:
     desk = _desk(console, project)
     with desk.database.reading() as session:
         return session.scalars(select(WeekRow.run_id).limit(1)).first() is None
+
+
+def seconds_late(console: Console, project: Project) -> int:
+    """How long ago something last happened there: served so late, the demo's lists are of this week, whatever the day.
+
+    Shown on every page; a moment is left, so that nothing new comes before what is there.
+    """
+    desk = _desk(console, project)
+    with desk.database.reading() as session:
+        last = session.scalar(select(func.max(AuditRow.at)))
+    return 0 if last is None else max(0, int((datetime.now(UTC) - last).total_seconds()) - 1)
 
 
 def _desk(console: Console, project: Project) -> Desk:

@@ -34,6 +34,7 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
         if visitor.actor
         else "",
         contact=contact_of(office, visitor.language),
+        trial=office.desk.now() if office.settings.clock_shift else None,
         newest=office.weeks.newest(),
         back=back_to(request),
         other="zh" if visitor.language == "en" else "en",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from features.settings import Settings
 from serving.casework import actions as a
 from serving.casework import cases
 from serving.casework.case import Case
+from serving.casework.desk import open_desk
 from serving.web.office import Office
 from tests.casework.desks import OTHER_VILLAGE, Listed, household
 from tests.casework.made import COUNTY_AREA, PROVINCE, TOWN, VILLAGE, form
 from tests.web.carded import known
-from tests.web.offices import signed_in
+from tests.web.offices import browser, signed_in
 from tests.web.shown import rich
 
 PLACES = {
@@ -117,3 +121,12 @@ def test_the_log_shows_looks_and_only_auditors_learn_of_random_rows(full: Office
     assert "随机抽查" not in main_of(signed_in(full, "s1").get("/audit"))
     for account in ("v1", "t1", "c1", "d1"):
         assert signed_in(full, account).get("/audit").status_code == 403
+
+
+def test_a_late_clock_is_said_on_every_page_and_a_right_one_on_none(office: Office) -> None:
+    late = dataclasses.replace(office, settings=dataclasses.replace(office.settings, clock_shift=90))
+    for path in ("/login", "/help"):
+        assert "试用：网页的时钟" in browser(late).get(path).text
+        assert "试用：" not in browser(office).get(path).text
+    desk = open_desk(office.project, Settings(home=office.settings.home, clock_shift=3_600))
+    assert timedelta(minutes=59) < datetime.now(UTC) - desk.now() < timedelta(minutes=61)
