@@ -99,6 +99,5 @@ def test_a_few_kills(database: Database, url: str, tmp_path: Path) -> None:
 
 @pytest.mark.drill
 def test_many_kills(database: Database, url: str, tmp_path: Path) -> None:
-    times = 200 if database.sqlite else 50
-    found, decisions = kill_often(url, tmp_path, times)
-    assert found > times / 2 and decisions > times  # the kills came while something was written
+    found, decisions = kill_often(url, tmp_path, 200)
+    assert found > 100 and decisions > 200  # the kills came while something was written
