@@ -19,9 +19,14 @@ from sqlalchemy.orm import Session
 from features.errors import UsageError
 from features.strict import Strict
 from serving.casework.actor import CLOCK, Actor
+from serving.casework.amending import mistake
 from serving.casework.case import FINAL_CODES, Case, Event
+from serving.casework.classification import IDENTITY, Mistake
 from serving.casework.deadlines import Rules, later
+from serving.casework.paging import Page, beyond, place
+from serving.casework.refusals import AccessError, FormError
 from serving.casework.tables import NEVER, AuditRow, CaseRow, RequestRow
+from serving.casework.words import catalogue
 
 if TYPE_CHECKING:
     from serving.casework.desk import Desk
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 Kind = Literal["notice", "objection", "correction", "erasure", "verification"]
 State = Literal["open", "granted", "partly", "refused", "done"]
 _DECIDING = frozenset({"town", "county"})
+LONGEST_ABOUT = 200
+"""Characters of what a request is about."""
 
 
 class Authorisation(Strict):
@@ -83,7 +90,7 @@ def owe_notices(session: Session, case: Case, events: Sequence[Event], rules: Ru
                     request_id=identifier, kind="notice", household_id=case.household_id, area_code=case.area_code,
                     case_id=case.case_id, about=about, opened_at=at, by=event.by, due_at=ends,
                 )  # fmt: skip
-                _put(session, made)
+                put(session, made)
 
 
 def ask(
@@ -96,14 +103,17 @@ def ask(
         by: who takes the request.
         kind: what is asked for.
         case_id: the household's case.
-        about: code of what it is about, such as a referral's id; no names.
+        about: what it is about: a referral's id, or a sentence without names and numbers.
         authorisation: for a verification.
 
     Raises:
         AccessError: the household is not the actor's.
         UsageError: a verification without an authorisation that was signed by then, or there is no such case.
+        FormError: `about` is too long, or a number of somebody stands in it.
     """
     now = desk.now()
+    if wrong := _unfit(about):
+        raise FormError(wrong)
     case = _case(desk, by, case_id)
     if kind == "verification" and (authorisation is None or authorisation.signed_on > desk.rules.day(now)):
         raise UsageError("verification_unauthorised")
@@ -114,7 +124,7 @@ def ask(
         about=about, opened_at=now, by=by, due_at=ends, authorisation=authorisation,
     )  # fmt: skip
     with desk.writing(by) as (session, told):
-        _put(session, made)
+        put(session, made)
         told.append(("request", case.household_id, {"request": identifier, "kind": kind, "state": "open"}))
     return made
 
@@ -136,7 +146,7 @@ def decide(
 
     Raises:
         AccessError: the household is not the actor's, or who asked also decides an objection.
-        UsageError: it is decided already, or this answer does not go with the kind.
+        UsageError: it is decided already, or this answer does not go with the kind, or a reason has no words.
     """
     with desk.database.reading() as session:
         row = session.get(RequestRow, request_id)
@@ -161,7 +171,7 @@ def decide(
                 "version": request.version + 1,
             }
         )  # fmt: skip
-        _put(session, made)
+        put(session, made)
         detail = {"request": request_id, "kind": request.kind, "state": state, "reasons": list(reasons)}
         told.append(("request", request.household_id, detail))
     if request.kind == "erasure" and state == "granted":
@@ -179,7 +189,7 @@ def _erase(desk: Desk, by: Actor, granted: Request, erase: Callable[[str], bool]
     found = erase(granted.household_id)
     with desk.writing(by) as (session, told):
         made = granted.model_copy(update={"erased_at": desk.now(), "version": granted.version + 1})
-        _put(session, made)
+        put(session, made)
         told.append(("erasure", granted.household_id, {"request": granted.request_id, "found": found}))
     return made
 
@@ -210,7 +220,11 @@ def _fits(desk: Desk, request: Request, state: State, reasons: Sequence[str], sn
     )
     if request.kind == "verification":
         endings = ("done", "refused")
-    if state not in endings or (state in ("partly", "refused") and not reasons):
+    if (
+        state not in endings
+        or (state in ("partly", "refused") and not reasons)
+        or set(reasons) - set(catalogue()["request_reason"])
+    ):
         raise UsageError("request_answer_unfit")
     if request.kind == "verification" and state == "done":
         signed = request.authorisation
@@ -242,18 +256,60 @@ def valid_verifications(desk: Desk, by: Actor, case_id: str, on: date) -> tuple[
     return tuple(one for one in found if one is not None and one.dated <= on < one.expires_on)
 
 
-def waiting(desk: Desk, by: Actor) -> tuple[Request, ...]:
+def waiting(desk: Desk, by: Actor, *, after: str | None = None, limit: int = 50) -> Page[Request]:
     """Open requests of the actor's area, the most urgent first.
 
     Raises:
         AccessError: the role does not decide.
+        UsageError: `after` is no place of such a page.
     """
     if by.role not in _DECIDING:
         raise desk.refuse(by, "case_outside", by.area)
-    query = select(RequestRow).where(RequestRow.state == "open").order_by(RequestRow.due_at, RequestRow.request_id)
+    shown = [RequestRow.state == "open", RequestRow.area_code.in_(desk.tree.inside(by.area))]
+    if after is not None:
+        shown.append(beyond(RequestRow.due_at, RequestRow.request_id, after))
+    query = select(RequestRow).where(*shown).order_by(RequestRow.due_at, RequestRow.request_id).limit(limit + 1)
     with desk.database.reading() as session:
-        rows = [row for row in session.scalars(query) if desk.reaches(by, row.area_code)]
-    return tuple(Request.model_validate(row.body) for row in rows)
+        found = tuple(Request.model_validate(row.body) for row in session.scalars(query))
+    onward = place(found[limit - 1].due_at, found[limit - 1].request_id) if len(found) > limit else None
+    return Page(found[:limit], onward)
+
+
+def of_household(desk: Desk, by: Actor, case_id: str) -> tuple[Request, ...]:
+    """Everything that a household was told and asked for, the newest first.
+
+    Raises:
+        AccessError: the household is not the actor's.
+        UsageError: there is no such case.
+    """
+    case = _case(desk, by, case_id)
+    query = select(RequestRow.body).where(RequestRow.household_id == case.household_id)
+    with desk.database.reading() as session:
+        found = [Request.model_validate(body) for body in session.scalars(query)]
+    desk.note(by, "view", case.household_id, requests=True)
+    return tuple(sorted(found, key=lambda one: (one.opened_at, one.request_id), reverse=True))
+
+
+def looked_at(desk: Desk, by: Actor, request_id: str) -> Request:
+    """One request, for who may answer it. One of another area is answered like one that there is not.
+
+    Raises:
+        AccessError: it is not the actor's, or there is none.
+    """
+    with desk.database.reading() as session:
+        row = session.get(RequestRow, request_id)
+    if row is None:
+        raise AccessError("case_outside")
+    if by.role not in _DECIDING or not desk.reaches(by, row.area_code):
+        raise desk.refuse(by, "case_outside", row.household_id)
+    desk.note(by, "view", row.household_id, request=request_id)
+    return Request.model_validate(row.body)
+
+
+def _unfit(about: str) -> tuple[Mistake, ...]:
+    """What is wrong with what somebody wrote about a request: it is kept, so no number of anybody may stand in it."""
+    found = [mistake("about", "note_long", most=LONGEST_ABOUT)] if len(about) > LONGEST_ABOUT else []
+    return (*found, *((mistake("about", "note_identity"),) if IDENTITY.search(about) else ()))
 
 
 def expired_identities(desk: Desk, today: date) -> tuple[str, ...]:
@@ -321,7 +377,8 @@ def _identifier(kind: str, household_id: str, key: str) -> str:
     return hashlib.sha256(f"request|{kind}|{household_id}|{key}".encode()).hexdigest()[:24]
 
 
-def _put(session: Session, request: Request) -> None:
+def put(session: Session, request: Request) -> None:
+    """Keep a request as it is now; who may change it is decided before."""
     body: dict[str, Any] = request.model_dump(mode="json")
     session.merge(
         RequestRow(

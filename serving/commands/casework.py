@@ -12,7 +12,6 @@ from typing import Any
 
 from features.engines.duckdb import engine
 from features.errors import NothingToDo, UsageError
-from features.identity import open_vault
 from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
@@ -26,6 +25,7 @@ from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
 from serving.casework.requests import erase_expired, expired_identities, finish_erasures, unfinished_erasures
 from serving.console import Console, day_of, read_day
+from serving.forgetting import forgetting
 from serving.outbox import Outbox, receivers
 from serving.runs import newest_on
 
@@ -176,9 +176,9 @@ def erase(console: Console, *, dry_run: bool) -> None:
     granted, expired = len(unfinished_erasures(desk)), len(expired_identities(desk, today))
     found = 0
     if not dry_run:
-        vault = open_vault(console.project, console.settings)
-        granted = finish_erasures(desk, clock(), vault.erase)
-        found = erase_expired(desk, clock(), today, vault.erase)
+        forget = forgetting(console.project, console.settings, today)
+        granted = finish_erasures(desk, clock(), forget)
+        found = erase_expired(desk, clock(), today, forget)
     console.say(
         f"到期 {expired} 户，其中身份信息已删除 {found} 户；补办已批准的删除 {granted} 件。",
         f"{expired} households are past their time, {found} identities erased; {granted} granted erasures carried out.",

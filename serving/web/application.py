@@ -38,6 +38,7 @@ from serving.web.pages import (
     quality,
     records,
     referrals,
+    requests,
     reveal,
     rules,
     sheets,
@@ -77,8 +78,8 @@ STATIC = {
 UNKNOWN = frozenset({"case_unknown", "account_unknown", "amendment_unknown", "list_import_gone", "export_gone"})
 """Refusals that say that there is nothing here."""
 ROOMS = (
-    door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, overview, feedback, quality,
-    models, exports, audit, help_, about, admin, rules, workers,
+    door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, requests, overview, feedback,
+    quality, models, exports, audit, help_, about, admin, rules, workers,
 )  # fmt: skip
 
 

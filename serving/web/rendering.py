@@ -35,6 +35,7 @@ ROOMS: tuple[tuple[str, Words, frozenset[str]], ...] = (
     ("/tasks", Words(zh="我的核查", en="My visits"), frozenset({"village", "town", "county"})),
     ("/escalated", Words(zh="催办", en="Overdue for long"), frozenset({"county", "supervisor"})),
     ("/referrals", Words(zh="转办与反馈", en="Referrals"), frozenset({"department", "county"})),
+    ("/requests", Words(zh="请求与告知", en="Requests"), frozenset({"town", "county"})),
     ("/overview", Words(zh="统计看板", en="Overview"), frozenset({"county", "supervisor"})),
     ("/feedback", Words(zh="部门反馈", en="Answers"), frozenset({"county", "supervisor"})),
     ("/quality", Words(zh="数据质量", en="Data"), frozenset({"county", "supervisor", "analyst"})),

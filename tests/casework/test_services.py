@@ -130,13 +130,13 @@ def with_answer(desk: Desk, code: str = "F1"):
 
 def test_a_final_answer_owes_the_household_a_notice(desk: Desk) -> None:
     case = with_answer(desk, "F2")
-    [notice] = requests.waiting(desk, TOWN)
+    [notice] = requests.waiting(desk, TOWN).rows
     assert (notice.kind, notice.about, notice.household_id) == ("notice", "r1:F2", case.household_id)
     assert desk.rules.day(notice.due_at) == date(2026, 3, 16)
     with pytest.raises(UsageError):
         requests.decide(desk, TOWN, notice.request_id, "refused", ("x",))
     requests.decide(desk, TOWN, notice.request_id, "done")
-    assert requests.waiting(desk, TOWN) == ()
+    assert requests.waiting(desk, TOWN).rows == ()
     with pytest.raises(UsageError, match="answered already"):
         requests.decide(desk, TOWN, notice.request_id, "done")
 
@@ -228,7 +228,7 @@ def test_an_erasure_that_breaks_in_between_is_granted_and_carried_out_later(
         with pytest.raises(OSError, match="no space"):
             requests.decide(desk, COUNTY, asked.request_id, "granted", erase=erase)
     assert (erased, requests.unfinished_erasures(desk)) == ([], ())
-    assert [one.state for one in requests.waiting(desk, COUNTY) if one.kind == "erasure"] == ["open"]
+    assert [one.state for one in requests.waiting(desk, COUNTY).rows if one.kind == "erasure"] == ["open"]
 
     # the vault erases, and the line after it cannot be written: the request is granted, and waits to be carried out
     def erase_and_break(household: str) -> bool:
@@ -239,7 +239,7 @@ def test_an_erasure_that_breaks_in_between_is_granted_and_carried_out_later(
     with pytest.raises(OSError, match="no space"):
         requests.decide(desk, COUNTY, asked.request_id, "granted", erase=erase_and_break)
     monkeypatch.undo()
-    assert [one.kind for one in requests.waiting(desk, COUNTY) if one.kind == "erasure"] == []
+    assert [one.kind for one in requests.waiting(desk, COUNTY).rows if one.kind == "erasure"] == []
     assert [one.request_id for one in requests.unfinished_erasures(desk)] == [asked.request_id]
     with pytest.raises(AccessError):
         requests.finish_erasures(desk, TOWN, erase)
@@ -302,7 +302,7 @@ def test_the_chain_is_one_line_in_time_and_blind_before_the_record(desk: Desk) -
         "answered",
     ]
     assert found[0].detail["level"] == "red" and "家中详情" not in str(found)
-    [notice] = requests.waiting(desk, TOWN)
+    [notice] = requests.waiting(desk, TOWN).rows
     requests.decide(desk, TOWN, notice.request_id, "done")
     assert chains.chain(desk, TOWN, case.household_id)[-1].kind == "notified"
     with pytest.raises(AccessError):

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 
 from serving.access.roles import ROLES
 from serving.casework import actions as a
-from serving.casework import cases, staffing
+from serving.casework import cases, requests, staffing
 from serving.casework.actor import Actor
 from serving.casework.alerts import open_week
 from serving.web import accounts
@@ -106,6 +106,11 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/households/{household_id}/actions"): STEP,
     ("GET", "/households/{household_id}/reveal"): REVEAL,
     ("POST", "/households/{household_id}/reveal"): REVEAL,
+    ("GET", "/households/{household_id}/requests"): VISITING,
+    ("POST", "/households/{household_id}/requests"): VISITING,
+    ("GET", "/requests"): Door(OFFICES),
+    ("GET", "/requests/{request_id}"): Door(OFFICES, "request"),
+    ("POST", "/requests/{request_id}"): Door(OFFICES, "request"),
     ("GET", "/referrals"): Door(roles("department", "county")),
     ("GET", "/referrals/{referral_id}"): Door(roles("department", "county"), "referral"),
     ("POST", "/referrals/{referral_id}/answers"): Door(roles("department", "county"), "referral"),
@@ -134,9 +139,16 @@ DOORS: dict[tuple[str, str], Door] = {
 }
 """Every door of the pages; a door that is not here fails a test."""
 PLAIN = {"week": "2026-03-01", "kind": "text", "key": "contact", "name": "style.css", "feed": "visits", "version": "1"}
-UNKNOWN = {"household": household(77), "referral": "r-none", "area": "999999", "account": "nobody", "worker": "nobody"}
+UNKNOWN = {
+    "household": household(77),
+    "referral": "r-none",
+    "request": "q-none",
+    "area": "999999",
+    "account": "nobody",
+    "worker": "nobody",
+}
 PARAMETER = {
-    "household": "household_id", "referral": "referral_id", "area": "area", "account": "account", "worker": "account",
+    "household": "household_id", "referral": "referral_id", "request": "request_id", "area": "area", "account": "account", "worker": "account",
 }  # fmt: skip
 
 
@@ -158,7 +170,7 @@ def named(relation: str) -> dict[str, str]:
     """What there is in the area of a relation."""
     area, at = WANTED_AREA[relation], ("own", "sibling", "parent").index("own" if relation == "child" else relation)
     return {
-        "household": household(at), "referral": f"r{at}", "area": area, "account": f"account-{area}",
+        "household": household(at), "referral": f"r{at}", "request": f"q{at}", "area": area, "account": f"account-{area}",
         "worker": f"worker-{area}", "whole": "",
     }  # fmt: skip
 
@@ -178,6 +190,10 @@ def furnish(office: Office) -> None:
             a.Classify(by=visitor, form=form("V1", reasons={"expense": "true", "income": "true"})), case.case_id, 1
         )
         desk.act(a.Refer(by=COUNTY, referral_id=f"r{at}", need="N04"), case.case_id, 2)
+        with desk.database.writing() as session:
+            body = {"request_id": f"q{at}", "kind": "correction", "household_id": household(at), "area_code": area,
+                    "state": "open", "opened_at": desk.now(), "due_at": desk.now(), "by": COUNTY}  # fmt: skip
+            requests.put(session, requests.Request.model_validate(body))
         accounts.create(desk, f"account-{area}", name="某人", role="analyst", area=area, password=PASSWORD)
         staffing.put_worker(desk, COUNTY, Actor(account=f"worker-{area}", role="town", area=area), 3)
     for role in ROLES:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 
 from serving.casework import actions as a
-from serving.casework import cases, staffing
+from serving.casework import cases, requests, staffing
 from serving.web import accounts
 from serving.web.application import web_application
 from serving.web.office import Office
@@ -29,7 +30,7 @@ WHO = {
     "/households/{household_id}/sheet": "v1", "/weeks/{week}/import": "c1", "/weeks/{week}/import/{key}": "c1",
     "/exports": "c1", "/feedback": "s1", "/quality": "s1", "/about": "", "/models": "a1", "/models/{version}": "a1",
     "/models/{version}/cases/{household_id}": "a1", "/households/{household_id}/reveal": "v1", "/escalated": "c1",
-    "/password": "c1", "/workers": "t1", "/workers/{account}": "t1", "/admin": "x1", "/admin/accounts": "x1",
+    "/requests": "c1", "/requests/{request_id}": "c1", "/households/{household_id}/requests": "t1", "/password": "c1", "/workers": "t1", "/workers/{account}": "t1", "/admin": "x1", "/admin/accounts": "x1",
     "/admin/accounts/new": "x1", "/admin/accounts/{account}": "x1", "/admin/areas": "x1", "/admin/areas/{area}": "x1",
     "/admin/routing": "x1", "/admin/calendar": "x1", "/admin/texts": "x1", "/admin/rules/{kind}/{key}": "x1",
 }  # fmt: skip
@@ -57,6 +58,9 @@ def address(office: Office) -> Iterator[str]:
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V3")), ids[3], 1)
     PARTS["sent"] = sent(office)
+    paper = requests.Authorisation(number="A-1", signed_on=date(2026, 3, 1), persons=2, scope=("savings", "cars"))
+    asked = requests.ask(office.desk, TOWN, "verification", ids[0], authorisation=paper)
+    PARTS["request_id"] = asked.request_id
     known(office)
     with running(office) as made:
         yield made
