@@ -13,7 +13,14 @@ from tests.web.offices import TOKEN, Browser, browser, signed_in
 from tests.web.shown import rich
 
 EVIL = "\"><script>alert(1)</script>'; DROP TABLE web_account; --{{7*7}}${7*7}"
-PARTS = {**PLAIN, "household_id": household(0), "referral_id": "r1", "area": "440000", "account": "t1"}
+PARTS = {
+    **PLAIN,
+    "household_id": household(0),
+    "referral_id": "r1",
+    "request_id": "q1",
+    "area": "440000",
+    "account": "t1",
+}
 QUERY = (
     "tab", "area", "search", "level", "reason", "change", "worker", "order", "after", "given", "conflicts", "left", "done",
     "answered", "subject", "account", "kind", "before", "next", "lang", "role", "away", "state", "code", "error",
