@@ -185,7 +185,8 @@ def _rows(batch: Batch, plan: Plan, clock: Clock, given: Mapping[str, Any], pres
         joined = household.join(days, [household.lo <= days.a, household.hi > days.a])
     valid = (joined.valid_from <= joined.day) & (joined.valid_to.isnull() | (joined.valid_to > joined.day))
     joined = joined.filter(valid)
-    newest = ibis.window(group_by=KEYS, order_by=[joined.valid_from.desc(), joined.known_from.desc(), joined.area_code])
+    order = [joined.valid_from.desc(), joined.known_from.desc(), joined.area_code, joined.row_id.desc()]
+    newest = ibis.window(group_by=KEYS, order_by=order)
     chosen = joined.mutate(place=ibis.row_number().over(newest)).filter(lambda t: t.place == 0)
     wanted = dict.fromkeys(("area", "weight", "residence", *[n for n in plan.attributes if not n.startswith("area:")]))
     columns = {attribute_column(name): chosen[ATTRIBUTES.get(name, name)] for name in wanted}

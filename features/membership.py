@@ -47,6 +47,7 @@ def _resolved(batch: Batch, facts: Any) -> Any:
         until=ibis.coalesce(member.valid_to, ibis.literal(FOREVER)),
         member_from=member.known_from,
         member_to=member.known_to,
+        said_by=member.row_id,
     )
     joined = facts.join(member, "person_id")
     joined = joined.filter((joined.since <= joined.counted_on) & (joined.until > joined.counted_on))
@@ -61,15 +62,19 @@ def _resolved(batch: Batch, facts: Any) -> Any:
 
 
 def _once(joined: Any) -> Any:
-    """A fact counts once for a household, though two membership records may say the same: spans of days united."""
-    keys = ["fact", "household_id"]
-    before = ibis.window(group_by=keys, order_by=["known_from", "known_to"], rows=(None, -1))
+    """A fact counts once for a household, though two membership records may say the same: spans of days united.
+
+    Spans may be alike; the membership's own number puts them in one order for both windows, or an island could begin
+    with its second row and count as two.
+    """
+    keys, order = ["fact", "household_id"], ["known_from", "known_to", "said_by"]
+    before = ibis.window(group_by=keys, order_by=order, rows=(None, -1))
     covered = joined.mutate(covered=joined.known_to.max().over(before))
     fresh = (covered.covered.isnull() | (covered.known_from > covered.covered)).cast("int32")
-    running = ibis.window(group_by=keys, order_by=["known_from", "known_to"], rows=(None, 0))
+    running = ibis.window(group_by=keys, order_by=order, rows=(None, 0))
     islands = covered.mutate(fresh=fresh)
     islands = islands.mutate(island=islands.fresh.sum().over(running))
-    rest = [name for name in joined.columns if name not in (*keys, "known_from", "known_to")]
+    rest = [name for name in joined.columns if name not in (*keys, *order)]
     united = islands.group_by(*keys, "island").agg(
         known_from=islands.known_from.min(),
         known_to=islands.known_to.max(),
