@@ -38,6 +38,7 @@ from serving.web.pages import (
     quality,
     records,
     referrals,
+    resources,
     reveal,
     rules,
     sheets,
@@ -78,7 +79,7 @@ UNKNOWN = frozenset({"case_unknown", "account_unknown", "amendment_unknown", "li
 """Refusals that say that there is nothing here."""
 ROOMS = (
     door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, overview, feedback, quality,
-    models, exports, audit, help_, about, admin, rules, workers,
+    models, exports, audit, help_, about, admin, rules, workers, resources,
 )  # fmt: skip
 
 
