@@ -78,7 +78,7 @@ def _page(
         request, "household.html", http, view=view, case=case, body=body, blind=blind, told=told,
         facts=_facts(chain, who, office.project.currency.minor_units, titles, blind=blind),
         offers=lists.offered(office.desk, case) if who.actor.role in lists.MEETING else {},
-        matched={one.detail["need"]: titles.get(_resource_of(one)) for one in view.events if one.kind == "matched"},
+        matched=_matched(view, who, titles),
         place=office.tree.path(case.area_code, who.language) or office.tree.name(case.area_code, who.language),
         form_kind=kind, typed=typed if typed is not None else typed_of(case.draft if kind == "classify" else None),
         fresh=typed is None and case.draft is None, mistakes=by_field, conflict=conflict, refused=refused, done=done,
@@ -168,6 +168,16 @@ def _resource_said(link: Link, who: Staff, titles: Mapping[str, Words]) -> list[
     """From what a need was met: the kind, and what the line is called."""
     title = titles.get(_resource_of(link))
     return [who.word(word("resource", str(link.detail["kind"]))), *([who.word(title)] if title else [])]
+
+
+def _matched(view: View, who: Staff, titles: Mapping[str, Words]) -> dict[str, list[str]]:
+    """What each need of the case was met from so far."""
+    found: dict[str, list[str]] = {}
+    for one in view.events:
+        title = titles.get(_resource_of(one)) if one.kind == "matched" else None
+        if title is not None:
+            found.setdefault(str(one.detail["need"]), []).append(who.word(title))
+    return found
 
 
 # --- the record -------------------------------------------------------------------------------------------------------

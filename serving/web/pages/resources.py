@@ -60,8 +60,9 @@ def _place(office: Office, who: Staff, area: str) -> str:
 @router.get("/resources/new")
 def new(request: Request, office: OfficeOf, who: Keeping) -> Response:
     """The form of a new line, from today."""
-    empty = {**dict.fromkeys(FIELDS, ""), "valid_from": str(office.desk.rules.day(office.desk.now())), "needs": ()}
-    return _new(request, office, who, empty)
+    empty: dict[str, str | tuple[str, ...]] = dict.fromkeys(FIELDS, "")
+    today = office.desk.rules.day(office.desk.now())
+    return _new(request, office, who, {**empty, "valid_from": str(today), "needs": ()})
 
 
 @router.post("/resources/new")
