@@ -2,31 +2,40 @@
 
 Policies are the routing table. Needs are what visitors classified and nobody has met yet. Services and resources
 (funds, social workers, volunteers, charity offers, micro-wishes) are entered by counties and towns for their own area
-and all inside it. What was matched enters the household's chain (policy (20)).
+and all inside it; they are withdrawn by ending, so that what was met from them stays told. What was matched enters the
+household's chain (policy (20)).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import case as either
+from sqlalchemy import func, or_, select
 
 from features.errors import UsageError
 from features.strict import Words
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Case, Event
-from serving.casework.classification import needs_of
+from serving.casework.classification import IDENTITY, needs_of
 from serving.casework.desk import Desk, decision
+from serving.casework.paging import Page, beyond, place
+from serving.casework.refusals import AccessError, ConflictError
 from serving.casework.tables import CaseRow, MatchRow, PlaceRow, ReferralRow, ResourceRow
 
 Kind = Literal["service", "fund", "social_worker", "volunteer", "charity", "wish"]
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
-_KEEPING = frozenset({"town", "county"})
+KEEPING = frozenset({"town", "county"})
+"""Roles that enter services and resources."""
+MEETING = KEEPING | {"village"}
+"""Roles that meet a need from one."""
+_RESOURCES = 1000
+"""What ranks resources behind services; no code of an area is as long."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Resource:
-    """A line of the service or resource list; `remaining` is None where it does not run out."""
+    """A line of the service or resource list; `remaining` is None where it does not run out.
+
+    Attributes:
+        version: of the line, for whoever changes it.
+    """
 
     resource_id: str
     kind: str
@@ -51,6 +64,7 @@ class Resource:
     remaining: int | None
     valid_from: date
     valid_until: date | None
+    version: int = 0
 
 
 def policies(desk: Desk) -> tuple[Policy, ...]:
@@ -66,7 +80,7 @@ def needs(desk: Desk, by: Actor, area: str | None = None) -> Mapping[str, int]:
         AccessError: the area is not the actor's.
     """
     area = area or by.area
-    if by.role not in _KEEPING | {"village", "supervisor"} or not desk.reaches(by, area):
+    if by.role not in KEEPING | {"village", "supervisor"} or not desk.reaches(by, area):
         raise desk.refuse(by, "case_outside", area)
     here = select(PlaceRow.case_id).where(PlaceRow.area_code == area, PlaceRow.case_id == ReferralRow.case_id).exists()
     query = select(ReferralRow.need, func.count()).where(ReferralRow.open, here).group_by(ReferralRow.need)
@@ -89,14 +103,16 @@ def add(
 
     Raises:
         AccessError: the area is not the actor's.
-        UsageError: kind, needs, number or days cannot be.
+        UsageError: kind, needs, number or days cannot be, or somebody's number stands in the title.
     """
     area = area or by.area
-    if by.role not in _KEEPING or not desk.reaches(by, area):
+    if by.role not in KEEPING or not desk.reaches(by, area):
         raise desk.refuse(by, "case_outside", area)
     known = desk.rules.routing.needs
     wrong_days = valid_until is not None and valid_until < valid_from
-    if kind not in KINDS or not for_needs or set(for_needs) - set(known) or (remaining or 0) < 0 or wrong_days:
+    wrong_title = not title.zh.strip() or IDENTITY.search(f"{title.zh} {title.en}") is not None
+    wrong_needs = not for_needs or bool(set(for_needs) - set(known))
+    if kind not in KINDS or wrong_needs or (remaining or 0) < 0 or wrong_days or wrong_title:
         raise UsageError("resource_unfit")
     identifier = secrets.token_hex(12)
     with desk.writing(by) as (session, told):
@@ -112,65 +128,193 @@ def add(
 
 
 def resources(desk: Desk, by: Actor, *, need: str | None = None, area: str | None = None) -> tuple[Resource, ...]:
-    """Services and resources that hold for an area today: its own and those of all areas that hold it."""
+    """Services and resources that hold for an area today: its own and those of all areas that hold it.
+
+    Raises:
+        AccessError: the area is not the actor's.
+    """
     area = area or by.area
     if not desk.reaches(by, area):
         raise desk.refuse(by, "case_outside", area)
-    today = desk.rules.day(desk.now())
-    query = select(ResourceRow).where(
-        ResourceRow.area_code.in_(cases.places_of(desk.tree, area)), ResourceRow.valid_from <= today
-    )
+    query = select(ResourceRow).where(ResourceRow.area_code.in_(cases.places_of(desk.tree, area)))
     if need is not None:
         query = query.where(ResourceRow.needs.contains(f"|{need}|"))
+    today = desk.rules.day(desk.now())
     with desk.database.reading() as session:
         rows = list(session.scalars(query.order_by(ResourceRow.kind, ResourceRow.resource_id)))
-    return tuple(_resource(row) for row in rows if row.valid_until is None or today <= row.valid_until)
+    return tuple(_resource(row) for row in rows if _holds(row, today))
+
+
+def _holds(row: ResourceRow, today: date) -> bool:
+    return row.valid_from <= today and (row.valid_until is None or today <= row.valid_until)
 
 
 def _resource(row: ResourceRow) -> Resource:
     return Resource(
         row.resource_id, row.kind, row.area_code, Words(**row.body["title"]),
         tuple(code for code in row.needs.split("|") if code), row.remaining, row.valid_from, row.valid_until,
+        row.version,
     )  # fmt: skip
 
 
+# --- keeping the lists ------------------------------------------------------------------------------------------------
+
+
+def entered(desk: Desk, by: Actor, *, after: str | None = None, limit: int = 100) -> Page[Resource]:
+    """What has not ended of an actor's area: of the areas that hold it, of its own and of those inside.
+
+    Services come first; then by area, the large ones first, and by kind. What begins later is among it.
+
+    Raises:
+        UsageError: `after` is no place of such a page.
+    """
+    row, today = ResourceRow, desk.rules.day(desk.now())
+    # the longer a code, the smaller its area: no database's order of letters decides what comes first
+    rank = either((row.kind == "service", 0), else_=_RESOURCES) + func.length(row.area_code)
+    within = row.area_code + "|" + row.kind + "|" + row.resource_id
+    above = cases.places_of(desk.tree, by.area)
+    with desk.database.reading() as session:
+        areas = session.scalars(select(row.area_code).distinct())
+        near = [area for area in areas if area in above or desk.reaches(by, area)]
+        query = select(row).where(row.area_code.in_(near), or_(row.valid_until.is_(None), row.valid_until >= today))
+        if after is not None:
+            query = query.where(beyond(rank, within, after, int))
+        rows = list(session.scalars(query.order_by(rank, within).limit(limit + 1)))
+    shown, last = rows[:limit], None
+    if len(rows) > limit:
+        end = shown[-1]
+        mark = _RESOURCES * (end.kind != "service") + len(end.area_code)
+        last = place(mark, f"{end.area_code}|{end.kind}|{end.resource_id}")
+    return Page(tuple(_resource(one) for one in shown), last)
+
+
+def entry(desk: Desk, by: Actor, resource_id: str) -> Resource:
+    """A line that the actor may change.
+
+    Raises:
+        AccessError: it lies outside the actor's area, or there is none; both are answered alike.
+    """
+    with desk.database.reading() as session:
+        row = session.get(ResourceRow, resource_id)
+        found = None if row is None else _resource(row)
+    if found is None:
+        raise AccessError("case_outside")
+    if by.role not in KEEPING or not desk.reaches(by, found.area_code):
+        raise desk.refuse(by, "case_outside", resource_id)
+    return found
+
+
+def change(
+    desk: Desk, by: Actor, resource_id: str, seen: int, *, remaining: int | None, valid_until: date | None
+) -> None:
+    """Change how often a line can still be given and until when; who met what from it stays.
+
+    Args:
+        desk: the service layer.
+        by: who changes it.
+        resource_id: which line.
+        seen: version that was looked at.
+        remaining: how often it can still be given; None where it does not run out.
+        valid_until: last day; None where it has none.
+
+    Raises:
+        AccessError: as for `entry`.
+        UsageError: the number is below nothing, or the last day comes before the first one or before today.
+        ConflictError: somebody changed or used it in between.
+    """
+    known, today = entry(desk, by, resource_id), desk.rules.day(desk.now())
+    if (remaining or 0) < 0 or (valid_until is not None and valid_until < max(known.valid_from, today)):
+        raise UsageError("resource_unfit")
+    _put(desk, by, resource_id, seen, remaining, valid_until)
+
+
+def withdraw(desk: Desk, by: Actor, resource_id: str, seen: int) -> None:
+    """End a line: it held until yesterday.
+
+    Raises:
+        AccessError, ConflictError: as for `change`.
+    """
+    known = entry(desk, by, resource_id)
+    _put(desk, by, resource_id, seen, known.remaining, desk.rules.day(desk.now()) - timedelta(days=1))
+
+
+def _put(desk: Desk, by: Actor, resource_id: str, seen: int, remaining: int | None, valid_until: date | None) -> None:
+    with desk.writing(by) as (session, told):
+        row = session.get(ResourceRow, resource_id)
+        assert row is not None  # lines are ended, never removed
+        if row.version != seen:
+            raise ConflictError(None, seen, row.version)
+        before = {"remaining": row.remaining, "valid_until": row.valid_until}
+        row.remaining, row.valid_until = remaining, valid_until
+        row.version += 1
+        told.append(("resource", resource_id, {"remaining": remaining, "valid_until": valid_until, "before": before}))
+
+
+# --- meeting needs ----------------------------------------------------------------------------------------------------
+
+
 def offers(desk: Desk, by: Actor, case_id: str) -> Mapping[str, tuple[Resource, ...]]:
-    """For each classified or referred need of a case: what could meet it now.
+    """For each classified or referred need of an open case: what could meet it now.
 
     Raises:
         UsageError, AccessError: as for looking at the case.
     """
-    case = desk.view(by, case_id).case
+    return offered(desk, desk.view(by, case_id).case)
+
+
+def offered(desk: Desk, case: Case) -> Mapping[str, tuple[Resource, ...]]:
+    """The same of a case that the actor is looking at already; where it has no need, nothing is asked for."""
+    wanted = _wanted(case)
+    if not wanted:
+        return {}
+    today = desk.rules.day(desk.now())
+    near = ResourceRow.area_code.in_(cases.places_of(desk.tree, case.area_code))
+    with desk.database.reading() as session:
+        rows = session.scalars(select(ResourceRow).where(near).order_by(ResourceRow.kind, ResourceRow.resource_id))
+        there = [_resource(row) for row in rows if _holds(row, today) and row.remaining != 0]
+    return {need: tuple(one for one in there if need in one.needs) for need in wanted}
+
+
+def _wanted(case: Case) -> tuple[str, ...]:
+    if case.state == "closed":
+        return ()
     standing = case.standing
-    wanted = [one.need for one in case.open_referrals] + list(needs_of(standing.form) if standing else ())
-    found: dict[str, tuple[Resource, ...]] = {}
-    for need in dict.fromkeys(wanted):
-        near = resources(desk, by, need=need, area=case.area_code)
-        found[need] = tuple(one for one in near if one.remaining is None or one.remaining > 0)
-    return found
+    referred = [one.need for one in case.open_referrals]
+    return tuple(dict.fromkeys([*referred, *(needs_of(standing.form) if standing else ())]))
+
+
+def titles(desk: Desk, resource_ids: Collection[str]) -> Mapping[str, Words]:
+    """What lines are called, those that have ended as well, by id."""
+    if not resource_ids:
+        return {}
+    query = select(ResourceRow.resource_id, ResourceRow.body).where(ResourceRow.resource_id.in_(resource_ids))
+    with desk.database.reading() as session:
+        return {str(identifier): Words(**body["title"]) for identifier, body in session.execute(query)}
 
 
 def match(desk: Desk, by: Actor, case_id: str, seen: int, resource_id: str, need: str) -> Case:
     """Meet a need of a case from a resource; the last one goes to whoever is first.
 
     Raises:
-        UsageError: the case is unknown or closed, or the resource is used up or does not fit.
+        UsageError: the case is unknown or closed, it has no such need, or the resource is used up or does not fit.
         AccessError: the case is not the actor's.
         ConflictError: the case has changed.
     """
-    from serving.casework.refusals import ConflictError
-
     known = desk.view(by, case_id).case
-    if by.role not in _KEEPING | {"village"}:
+    if by.role not in MEETING:
         raise desk.refuse(by, "case_outside", known.household_id)
-    fitting = {one.resource_id for one in resources(desk, by, need=need, area=known.area_code)}
+    today = desk.rules.day(desk.now())
     with desk.writing(by) as (session, told):
         case = cases.read(session, case_id)
         row = session.get(ResourceRow, resource_id)
         assert case is not None
         if case.version != seen and not cases.only_time_passed(session, case_id, seen):
             raise ConflictError(case, seen, case.version)
-        if row is None or resource_id not in fitting or case.state == "closed" or row.remaining == 0:
+        fits = (
+            row is not None and need in _resource(row).needs and _holds(row, today)
+            and row.area_code in cases.places_of(desk.tree, case.area_code)
+        )  # fmt: skip
+        if row is None or not fits or need not in _wanted(case) or row.remaining == 0:
             raise UsageError("resource_gone")
         if row.remaining is not None:
             row.remaining -= 1

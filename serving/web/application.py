@@ -39,6 +39,7 @@ from serving.web.pages import (
     records,
     referrals,
     requests,
+    resources,
     reveal,
     rules,
     sheets,
@@ -78,8 +79,8 @@ STATIC = {
 UNKNOWN = frozenset({"case_unknown", "account_unknown", "amendment_unknown", "list_import_gone", "export_gone"})
 """Refusals that say that there is nothing here."""
 ROOMS = (
-    door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, requests, overview, feedback,
-    quality, models, exports, audit, help_, about, admin, rules, workers,
+    door, common, weeks, lists, tasks, sheets, households, records, reveal, referrals, requests, resources, overview,
+    feedback, quality, models, exports, audit, help_, about, admin, rules, workers,
 )  # fmt: skip
 
 

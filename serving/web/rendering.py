@@ -41,6 +41,7 @@ ROOMS: tuple[tuple[str, Words, frozenset[str]], ...] = (
     ("/quality", Words(zh="数据质量", en="Data"), frozenset({"county", "supervisor", "analyst"})),
     ("/models", Words(zh="模型", en="Models"), frozenset({"supervisor", "analyst", "admin"})),
     ("/audit", Words(zh="审计", en="Audit"), frozenset({"auditor", "supervisor"})),
+    ("/resources", Words(zh="四张清单", en="Resources"), frozenset({"village", "town", "county", "supervisor"})),
     ("/workers", Words(zh="走访人员", en="Visitors"), frozenset({"town", "county", "admin"})),
     ("/admin", Words(zh="管理", en="Administration"), frozenset({"admin"})),
     ("/help", Words(zh="帮助", en="Help"), frozenset(ROLES)),

@@ -283,6 +283,49 @@ def test_the_four_lists_and_a_match_that_enters_the_chain(desk: Desk) -> None:
         lists.add(desk, VILLAGE, "wish", title, ("N19",), valid_from=DAY)
 
 
+def test_a_line_is_changed_and_ended_by_whoever_reaches_it(desk: Desk, clock: Clock) -> None:
+    case = opened(desk, 1)[0]
+    desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)
+    desk.act(a.Classify(by=VILLAGE, form=form()), case.case_id, 1)
+    title = Words(zh="大病慈善金", en="fund for serious illness")
+    service = lists.add(desk, TOWN, "service", title, ("N04",), valid_from=DAY, valid_until=DAY)
+    fund = lists.add(desk, COUNTY, "charity", title, ("N04",), remaining=2, valid_from=DAY)
+    coming = lists.add(desk, TOWN, "fund", title, ("N13",), valid_from=DAY + timedelta(days=9))
+    other = lists.add(desk, COUNTY, "fund", title, ("N04",), valid_from=DAY, area=OTHER_TOWN)
+    assert [one.resource_id for one in lists.entered(desk, TOWN).rows] == [service, fund, coming]
+    first = lists.entered(desk, COUNTY, limit=2)
+    rest = lists.entered(desk, COUNTY, after=first.next, limit=2)
+    assert [one.resource_id for one in (*first.rows, *rest.rows)] == [service, fund, coming, other]
+    assert rest.next is None
+    for outside in (fund, other, "none"):
+        with pytest.raises(AccessError):
+            lists.change(desk, TOWN, outside, 0, remaining=1, valid_until=None)
+        with pytest.raises(AccessError):
+            lists.withdraw(desk, TOWN, outside, 0)
+    with pytest.raises(AccessError):
+        lists.entry(desk, VILLAGE, service)
+    for unfit in ({"remaining": -1, "valid_until": None}, {"remaining": 1, "valid_until": DAY - timedelta(days=1)}):
+        with pytest.raises(UsageError):
+            lists.change(desk, COUNTY, fund, 0, **unfit)
+    lists.change(desk, COUNTY, fund, 0, remaining=1, valid_until=DAY)
+    with pytest.raises(ConflictError):
+        lists.change(desk, COUNTY, fund, 0, remaining=5, valid_until=None)
+    with pytest.raises(UsageError, match="used up"):
+        lists.match(desk, TOWN, case.case_id, 2, coming, "N13")
+    with pytest.raises(UsageError, match="used up"):
+        lists.match(desk, TOWN, case.case_id, 2, fund, "N19")
+    lists.withdraw(desk, COUNTY, service, 0)
+    assert [one.resource_id for one in lists.offers(desk, TOWN, case.case_id)["N04"]] == [fund]
+    lists.match(desk, TOWN, case.case_id, 2, fund, "N04")
+    with pytest.raises(ConflictError):
+        lists.withdraw(desk, COUNTY, fund, 1)
+    assert lists.titles(desk, [fund, service]) == {fund: title, service: title}
+    clock.on(days=1)
+    assert [one.resource_id for one in lists.entered(desk, TOWN).rows] == [coming]
+    with pytest.raises(UsageError):
+        lists.add(desk, TOWN, "wish", Words(zh="联系 13800138000", en="x"), ("N19",), valid_from=DAY)
+
+
 def test_the_chain_is_one_line_in_time_and_blind_before_the_record(desk: Desk) -> None:
     case = opened(desk, 1)[0]
     desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from fastapi.routing import APIRoute
 
@@ -17,6 +18,7 @@ from serving.casework import actions as a
 from serving.casework import cases, requests, staffing
 from serving.casework.actor import Actor
 from serving.casework.alerts import open_week
+from serving.casework.tables import ResourceRow
 from serving.web import accounts
 from serving.web.office import Office
 from tests.casework.desks import OTHER_TOWN, OTHER_VILLAGE, household
@@ -39,7 +41,8 @@ class Door:
 
     Attributes:
         roles: none at all: it stands open to whoever is not signed in.
-        names: what the address names: household, referral, area, account, worker, or nothing that lies in an area.
+        names: what the address names: household, referral, area, account, worker, resource, or nothing that
+            lies in an area.
         hidden: status for what lies elsewhere, and for what does not exist.
         unseen: roles that are let in, and see nothing of what is named here.
         missing: status where the address names something of one's own that is not there.
@@ -104,6 +107,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/households/{household_id}"): CASE,
     ("POST", "/households/{household_id}/classifications"): STEP,
     ("POST", "/households/{household_id}/actions"): STEP,
+    ("POST", "/households/{household_id}/matches"): VISITING,
     ("GET", "/households/{household_id}/reveal"): REVEAL,
     ("POST", "/households/{household_id}/reveal"): REVEAL,
     ("GET", "/households/{household_id}/requests"): VISITING,
@@ -136,19 +140,22 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/workers/{account}"): Door(roles("town", "county", "admin"), "worker"),
     ("POST", "/workers/{account}"): Door(roles("town", "county", "admin"), "worker"),
     ("POST", "/workers/{account}/hand-over"): Door(roles("town", "county"), "worker"),
+    ("GET", "/resources"): Door(SEEING),
+    ("GET", "/resources/new"): Door(OFFICES),
+    ("POST", "/resources/new"): Door(OFFICES),
+    ("GET", "/resources/{resource_id}"): Door(OFFICES, "resource"),
+    ("POST", "/resources/{resource_id}"): Door(OFFICES, "resource"),
+    ("POST", "/resources/{resource_id}/withdraw"): Door(OFFICES, "resource"),
 }
 """Every door of the pages; a door that is not here fails a test."""
 PLAIN = {"week": "2026-03-01", "kind": "text", "key": "contact", "name": "style.css", "feed": "visits", "version": "1"}
 UNKNOWN = {
-    "household": household(77),
-    "referral": "r-none",
-    "request": "q-none",
-    "area": "999999",
-    "account": "nobody",
-    "worker": "nobody",
-}
+    "household": household(77), "referral": "r-none", "request": "q-none", "area": "999999", "account": "nobody",
+    "worker": "nobody", "resource": "s-none",
+}  # fmt: skip
 PARAMETER = {
-    "household": "household_id", "referral": "referral_id", "request": "request_id", "area": "area", "account": "account", "worker": "account",
+    "household": "household_id", "referral": "referral_id", "request": "request_id", "area": "area",
+    "account": "account", "worker": "account", "resource": "resource_id",
 }  # fmt: skip
 
 
@@ -170,13 +177,21 @@ def named(relation: str) -> dict[str, str]:
     """What there is in the area of a relation."""
     area, at = WANTED_AREA[relation], ("own", "sibling", "parent").index("own" if relation == "child" else relation)
     return {
-        "household": household(at), "referral": f"r{at}", "request": f"q{at}", "area": area, "account": f"account-{area}",
-        "worker": f"worker-{area}", "whole": "",
+        "household": household(at), "referral": f"r{at}", "request": f"q{at}", "area": area,
+        "account": f"account-{area}", "worker": f"worker-{area}", "whole": "", "resource": f"s{at}",
     }  # fmt: skip
 
 
+def line(resource_id: str, area: str) -> ResourceRow:
+    """A resource of an area, under an id that a test can name."""
+    return ResourceRow(
+        resource_id=resource_id, kind="charity", area_code=area, needs="|N04|", remaining=3, version=0,
+        valid_from=date(2026, 3, 1), body={"title": {"zh": "大病慈善金", "en": "fund for serious illness"}},
+    )  # fmt: skip
+
+
 def furnish(office: Office) -> None:
-    """A household with a referral, an account and a worker in each area, and an account of each role in two areas."""
+    """A household with a referral, an account, a worker and a resource in each area; each role's account in two areas."""
     desk = office.desk
     for at, area in enumerate((VILLAGE_AREA, OTHER_VILLAGE, TOWN_AREA)):
         rows = {household(at): (area, "risk", "red")}
@@ -196,6 +211,8 @@ def furnish(office: Office) -> None:
             requests.put(session, requests.Request.model_validate(body))
         accounts.create(desk, f"account-{area}", name="某人", role="analyst", area=area, password=PASSWORD)
         staffing.put_worker(desk, COUNTY, Actor(account=f"worker-{area}", role="town", area=area), 3)
+        with desk.database.writing() as session:
+            session.add(line(f"s{at}", area))
     for role in ROLES:
         department = "medical_security" if role == "department" else ""
         for area in (VILLAGE_AREA, TOWN_AREA):

@@ -14,9 +14,9 @@ from serving.web import accounts
 from serving.web.application import web_application
 from serving.web.office import Office
 from tests.casework.desks import household
-from tests.casework.made import COUNTY, COUNTY_AREA, TOWN, VILLAGE, form
+from tests.casework.made import COUNTY, COUNTY_AREA, TOWN, TOWN_AREA, VILLAGE, form
 from tests.web.carded import known
-from tests.web.doors import live
+from tests.web.doors import line, live
 from tests.web.offices import PASSWORD, TOKEN, signed_in
 from tests.web.published import VISIT, answered, publish
 from tests.web.shots import CHROMIUM, running
@@ -32,6 +32,7 @@ WHO = {
     "/models/{version}/cases/{household_id}": "a1", "/households/{household_id}/reveal": "v1", "/escalated": "c1",
     "/requests": "c1", "/requests/{request_id}": "c1", "/households/{household_id}/requests": "t1", "/password": "c1", "/workers": "t1", "/workers/{account}": "t1", "/admin": "x1", "/admin/accounts": "x1",
     "/admin/accounts/new": "x1", "/admin/accounts/{account}": "x1", "/admin/areas": "x1", "/admin/areas/{area}": "x1",
+    "/resources": "t1", "/resources/new": "t1", "/resources/{resource_id}": "t1",
     "/admin/routing": "x1", "/admin/calendar": "x1", "/admin/texts": "x1", "/admin/rules/{kind}/{key}": "x1",
 }  # fmt: skip
 FILES = {
@@ -41,7 +42,7 @@ FILES = {
 """What is no page: files, and the ways to an issuer and back."""
 PARTS = {
     "week": "2026-03-01", "referral_id": "r1", "area": COUNTY_AREA, "household_id": household(5), "feed": "visits",
-    "version": "1", "account": "v1", "kind": "need", "key": "N04",
+    "version": "1", "account": "v1", "kind": "need", "key": "N04", "resource_id": "s1",
 }  # fmt: skip
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -57,6 +58,8 @@ def address(office: Office) -> Iterator[str]:
     office.desk.act(a.Classify(by=VILLAGE, form=form("V1")), ids[0], 1)
     office.desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), ids[0], 2)
     office.desk.act(a.Classify(by=VILLAGE, form=form("V3")), ids[3], 1)
+    with office.desk.database.writing() as session:
+        session.add(line("s1", TOWN_AREA))
     PARTS["sent"] = sent(office)
     paper = requests.Authorisation(number="A-1", signed_on=date(2026, 3, 1), persons=2, scope=("savings", "cars"))
     asked = requests.ask(office.desk, TOWN, "verification", ids[0], authorisation=paper)

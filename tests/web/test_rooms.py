@@ -22,7 +22,8 @@ from tests.web.offices import browser, signed_in
 from tests.web.shown import rich
 
 PLACES = {
-    "v1": ("/tasks", "/help", "/help/how-scores-work"), "t1": ("/weeks", "/weeks/current", "/tasks"),
+    "v1": ("/tasks", "/help", "/help/how-scores-work", "/resources"),
+    "t1": ("/weeks", "/weeks/current", "/tasks", "/resources", "/resources/new"),
     "c1": ("/weeks", "/weeks/current", "/tasks", "/referrals", "/overview", "/feedback", "/quality"),
     "s1": ("/weeks/current", "/overview", "/feedback", "/quality", "/models", "/audit"),
     "d1": ("/referrals", "/referrals?answered=1", "/referrals/r1"), "u1": ("/audit",),

@@ -15,14 +15,15 @@ from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from features.errors import UsageError
+from features.strict import Words
 from reports.household import per_100
 from reports.weekly_list import CAUSES, VALIDITIES
 from serving.aid import read_aid
 from serving.casework import actions as a
-from serving.casework import staffing, worklist
+from serving.casework import lists, staffing, worklist
 from serving.casework.actor import Actor
 from serving.casework.assignment import Worker
-from serving.casework.case import Case
+from serving.casework.case import Case, Event
 from serving.casework.chain import Link
 from serving.casework.classification import Mistake, check, vocabulary
 from serving.casework.desk import View
@@ -42,6 +43,7 @@ from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, st
 router = APIRouter()
 Looking = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor", "department"))]
 Working = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor"))]
+Meeting = Annotated[Staff, Depends(staff("village", "town", "county"))]
 _CASE_WORDS = {
     "validity": "validity", "disposition": "disposition", "code": "feedback", "need": "need", "state": "state",
     "result": "effect", "step": "deadline", "method": "method",
@@ -66,6 +68,7 @@ def _page(
     blind = view.signals is None and not department
     told = None if department else told_of(office, case)
     chain = () if department else chain_of(office, who.actor, case, told)
+    titles = lists.titles(office.desk, {_resource_of(link) for link in chain if link.kind == "matched"})
     by_field: dict[str, list[str]] = {}
     for mistake in mistakes:
         by_field.setdefault(mistake.field, []).append(who.word(mistake.words))
@@ -73,7 +76,9 @@ def _page(
     kind = next((one for one in ("classify", "add_opinion") if one in view.may), "")
     return show(
         request, "household.html", http, view=view, case=case, body=body, blind=blind, told=told,
-        facts=_facts(chain, who, office.project.currency.minor_units, blind=blind),
+        facts=_facts(chain, who, office.project.currency.minor_units, titles, blind=blind),
+        offers=lists.offered(office.desk, case) if who.actor.role in lists.MEETING else {},
+        matched=_matched(view, who, titles),
         place=office.tree.path(case.area_code, who.language) or office.tree.name(case.area_code, who.language),
         form_kind=kind, typed=typed if typed is not None else typed_of(case.draft if kind == "classify" else None),
         fresh=typed is None and case.draft is None, mistakes=by_field, conflict=conflict, refused=refused, done=done,
@@ -106,7 +111,14 @@ def _workers(office: Office, who: Staff) -> list[Worker]:
         ]
 
 
-def _facts(chain: Sequence[Link], who: Staff, minor_units: int, *, blind: bool) -> list[dict[str, Any]]:
+def _resource_of(matched: Link | Event) -> str:
+    """The line of the lists that an entry is about."""
+    return str(matched.detail["resource"])
+
+
+def _facts(
+    chain: Sequence[Link], who: Staff, minor_units: int, titles: Mapping[str, Words], *, blind: bool
+) -> list[dict[str, Any]]:
     """The chain as lines, newest first. That a list was made says the same of every household on it."""
     made = []
     for link in reversed(chain):
@@ -127,6 +139,8 @@ def _facts(chain: Sequence[Link], who: Staff, minor_units: int, *, blind: bool) 
         else:
             text = who.word(word("event", link.kind))
         detail = [] if link.source != "case" else _said(link.detail, who)
+        if link.kind == "matched":
+            detail += _resource_said(link, who, titles)
         made.append({"day": link.day, "text": text, "detail": detail, "store": link.source == "store"})
     return made
 
@@ -147,6 +161,22 @@ def _said(detail: Mapping[str, Any], who: Staff) -> list[str]:
                 found.append(who.word(word(group, value)))
             except KeyError:
                 continue
+    return found
+
+
+def _resource_said(link: Link, who: Staff, titles: Mapping[str, Words]) -> list[str]:
+    """From what a need was met: the kind, and what the line is called."""
+    title = titles.get(_resource_of(link))
+    return [who.word(word("resource", str(link.detail["kind"]))), *([who.word(title)] if title else [])]
+
+
+def _matched(view: View, who: Staff, titles: Mapping[str, Words]) -> dict[str, list[str]]:
+    """What each need of the case was met from so far."""
+    found: dict[str, list[str]] = {}
+    for one in view.events:
+        title = titles.get(_resource_of(one)) if one.kind == "matched" else None
+        if title is not None:
+            found.setdefault(str(one.detail["need"]), []).append(who.word(title))
     return found
 
 
@@ -228,6 +258,21 @@ def act(request: Request, household_id: str, office: OfficeOf, who: Working, for
     except ConflictError as error:
         return _page(request, office, who, household_id, 409, conflict=error.newer)
     return RedirectResponse(f"/households/{household_id}?done={do}", 303)
+
+
+@router.post("/households/{household_id}/matches")
+def meet(request: Request, household_id: str, office: OfficeOf, who: Meeting, form: PostedOf) -> Response:
+    """Meet one need of the case from a service or resource."""
+    case_id = case_id_of(office, household_id)
+    chosen, need, seen = form.one("resource_id", 40), form.one("need", 20), number(form.one("version"))
+    try:
+        lists.match(office.desk, who.actor, case_id, seen, chosen, need)
+    except ConflictError as error:
+        return _page(request, office, who, household_id, 409, conflict=error.newer)
+    except UsageError as error:
+        said = f"{error.sentence(who.language)} {error.repair(who.language)}"
+        return _page(request, office, who, household_id, 422, refused=said)
+    return RedirectResponse(f"/households/{household_id}?done=matched", 303)
 
 
 def _worker(office: Office, account: str) -> Actor:
