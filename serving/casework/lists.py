@@ -22,7 +22,7 @@ from features.strict import Words
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Case, Event
-from serving.casework.classification import IDENTITY, needs_of
+from serving.casework.classification import IDENTITY, needs_asked, needs_of
 from serving.casework.desk import Desk, decision
 from serving.casework.paging import Page, beyond, place
 from serving.casework.refusals import AccessError, ConflictError
@@ -86,11 +86,15 @@ def needs(desk: Desk, by: Actor, area: str | None = None) -> Mapping[str, int]:
     query = select(ReferralRow.need, func.count()).where(ReferralRow.open, here).group_by(ReferralRow.need)
     with desk.database.reading() as session:
         found = {str(need): int(count) for need, count in session.execute(query)}
-        waiting = select(CaseRow.body).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
+        parts = (
+            CaseRow.body["records"],
+            CaseRow.body["round"].as_integer(),
+        )  # thousands of cases: no more than is needed
+        waiting = select(*parts).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
         waiting = waiting.where(PlaceRow.area_code == area, PlaceRow.state == "classified")
-        for body in session.scalars(waiting):  # classified, and not on anybody's desk yet
-            standing = Case.model_validate(body).standing
-            for need in needs_of(standing.form) if standing else ():
+        for records, round_ in session.execute(waiting):  # classified, and not on anybody's desk yet
+            mine = [one["form"] for one in records if one["round"] == round_ and one["kind"] != "opinion"]
+            for need in needs_asked(mine[-1]["disposition"], mine[-1]["needs"]) if mine else ():
                 found[need] = found.get(need, 0) + 1
     return dict(sorted(found.items()))
 

@@ -18,6 +18,7 @@ PARTS = {
     "household_id": household(0),
     "referral_id": "r1",
     "request_id": "q1",
+    "resource_id": "s1",
     "area": "440000",
     "account": "t1",
 }
