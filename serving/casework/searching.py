@@ -32,7 +32,8 @@ def searched(session: Session, desk: Desk, by: Actor, week: date, area: str, tex
     """How to find, of a query over a week's cases of an area in their order, the first that fit a text."""
     text = text.strip().lower()
     named = [code for code in desk.tree.named(text) if desk.reaches(by, code)]
-    code = text if CODE.fullmatch(text) else ""
+    digits = text.replace("-", "")  # pages show a code as 06da-e45c
+    code = digits if CODE.fullmatch(digits) else ""
     widest = _widest(desk, area, named)
     if area in widest:
         return in_order(session)

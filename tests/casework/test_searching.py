@@ -16,6 +16,8 @@ from tests.casework.desks import OTHER_TOWN, OTHER_VILLAGE, Listed, make_desk
 from tests.casework.made import COUNTY_AREA, SUPERVISOR, TOWN, TOWN_AREA, VILLAGE_AREA
 from tests.casework.test_worklist import WEEK
 
+HOUSEHOLDS = [hashlib.sha256(str(n).encode()).hexdigest()[:24] for n in range(60)]
+SHOWN = f"{HOUSEHOLDS[5][:4]}-{HOUSEHOLDS[5][4:8]}"
 TEXTS = (
     "4",
     "441802",
@@ -31,7 +33,6 @@ TEXTS = (
     "%",
     "44 ",
 )
-HOUSEHOLDS = [hashlib.sha256(str(n).encode()).hexdigest()[:24] for n in range(60)]
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def every(desk, by, filters: Filters, limit: int) -> list[worklist.Row]:
 def fits(desk, row: worklist.Row, text: str) -> bool:
     text = text.strip().lower()
     names = [area.name.zh.lower() for area in desk.tree.chain(row.area_code)]
-    return row.household_id.startswith(text) or any(text in name for name in names)
+    return row.household_id.startswith(text.replace("-", "")) or any(text in name for name in names)
 
 
 @pytest.mark.parametrize("rare", [0, 2_000])
@@ -79,6 +80,7 @@ def test_both_ways_find_what_fits(desk, monkeypatch, rare: int) -> None:
             assert [row.case_id for row in found] == [row.case_id for row in reached], text
         else:
             assert {row.case_id for row in found} <= {row.case_id for row in whole}
+    assert [row.household_id for row in every(desk, SUPERVISOR, Filters(search=SHOWN), 50)] == [HOUSEHOLDS[5]]
     assert {row.area_code for row in every(desk, SUPERVISOR, Filters(search=OTHER_TOWN), 50)} == {OTHER_VILLAGE}
 
 
