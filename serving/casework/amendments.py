@@ -7,8 +7,10 @@ field by field; one that the files have outgrown since (a department that is no 
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,8 +115,26 @@ class RuleBook:
     def __init__(self, own: Rules, database: Database) -> None:
         self.own, self._database = own, database
         self._held: tuple[float, date, Rules, Mapping[str, Words]] | None = None
+        self._steady = threading.local()
+
+    @contextmanager
+    def steady(self, now: datetime) -> Iterator[None]:
+        """For this thread the rules stay what they are now, and the database is not asked for them.
+
+        A transaction rests on one state of the rules; and whoever holds the lock of writers must never wait for a
+        second connection, which may be in the hands of those who wait for the lock.
+        """
+        outer = getattr(self._steady, "held", None)
+        self._steady.held = self._now(now)
+        try:
+            yield
+        finally:
+            self._steady.held = outer
 
     def _now(self, now: datetime) -> tuple[float, date, Rules, Mapping[str, Words]]:
+        steady: tuple[float, date, Rules, Mapping[str, Words]] | None = getattr(self._steady, "held", None)
+        if steady is not None:
+            return steady
         day, clock = self.own.day(now), time.monotonic()
         held = self._held
         if held is None or held[1] != day or clock - held[0] > FRESH_SECONDS:

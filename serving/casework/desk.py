@@ -126,7 +126,7 @@ class Desk:
         """A transaction with its audit entries: whoever writes adds to the list, and they are written with it."""
         entries: list[Entry] = []
         head: Head | None = None
-        with self.database.writing() as session:
+        with self.book.steady(self.now()), self.database.writing() as session:
             yield session, entries
             session.flush()
             if entries:

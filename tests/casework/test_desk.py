@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -350,3 +351,20 @@ def test_only_first_records_wait_for_the_store_one_for_each_round(desk: Desk, cl
         rows = list(session.scalars(select(FindingRow).order_by(FindingRow.finding_id)))
     assert [(row.finding_id[-2:], row.body["validity"]) for row in rows] == [("-1", "V9"), ("-2", "V1")]
     assert {label: len(part) for label, part in _parts(rows).items()} == {"run1": 1, "run1-2": 1}
+
+
+def test_one_connection_is_enough_for_whatever_is_done(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.casework.database.KEPT", 1)
+    monkeypatch.setattr("serving.casework.database.MOST_OPEN", 1)
+    monkeypatch.setattr("serving.casework.amendments.FRESH_SECONDS", -1.0)  # the rules are asked for every time
+    database = Database(url, serving=True)
+    database.migrate()
+    desk = make_desk(database, tmp_path)
+    [case] = opened(desk, 1)
+    case = desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)
+    case = desk.act(a.Classify(by=VILLAGE, form=form("V1")), case.case_id, case.version)
+    desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), case.case_id, case.version)
+    assert desk.view(TOWN, case.case_id).case.state == "referred"
+    database.engine.dispose()

@@ -155,7 +155,7 @@ def holds(office: Office, ids: list[str], seen: Seen) -> None:
 
 
 def main(url: str, folder: str, port: int) -> None:
-    office = office_over(Database(url), Path(folder))
+    office = office_over(Database(url, serving=True), Path(folder))
     uvicorn.run(web_application(office), port=port, log_level="error", access_log=False, lifespan="off")
 
 
