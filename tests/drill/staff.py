@@ -156,7 +156,9 @@ def holds(office: Office, ids: list[str], seen: Seen) -> None:
 
 def main(url: str, folder: str, port: int) -> None:
     office = office_over(Database(url, serving=True), Path(folder))
-    uvicorn.run(web_application(office), port=port, log_level="error", access_log=False, lifespan="off")
+    quiet: dict[str, Any] = {"log_level": "error", "access_log": False, "lifespan": "off"}
+    # as long as a browser holds one; a connection that is shut in the moment it is used again is no answer that was lost
+    uvicorn.run(web_application(office), port=port, timeout_keep_alive=75, **quiet)
 
 
 if __name__ == "__main__":
