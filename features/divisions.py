@@ -62,6 +62,10 @@ class AreaTree:
         shown = [name for name, part in itertools.pairwise([*shown, ""]) if not part.startswith(name)]
         return ("" if language == "zh" else ", ").join(shown if language == "zh" else reversed(shown))
 
+    def title(self, code: str, language: str = "zh") -> str:
+        """What pages call an area: the names from the whole to it, and of the whole its own."""
+        return self.path(code, language) or self.name(code, language)
+
     def named(self, text: str) -> list[str]:
         """Codes of the areas in whose name, in either language, a text stands."""
         wanted = text.lower()

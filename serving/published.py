@@ -81,7 +81,7 @@ def _row(row: Mapping[str, Any], tree: AreaTree, blind_days: Mapping[str, date])
         code=str(row["row_code"]),
         household_id=household,
         area_code=area,
-        area=Words(**{one: tree.path(area, one) or tree.name(area, one) for one in ("zh", "en")}),
+        area=Words(**{one: tree.title(area, one) for one in ("zh", "en")}),
         level=str(row["level"]),
         change=str(row["change"]),
         change_per_100=int(row["change_per_100"] or 0),

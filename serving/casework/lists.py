@@ -131,24 +131,6 @@ def add(
     return identifier
 
 
-def resources(desk: Desk, by: Actor, *, need: str | None = None, area: str | None = None) -> tuple[Resource, ...]:
-    """Services and resources that hold for an area today: its own and those of all areas that hold it.
-
-    Raises:
-        AccessError: the area is not the actor's.
-    """
-    area = area or by.area
-    if not desk.reaches(by, area):
-        raise desk.refuse(by, "case_outside", area)
-    query = select(ResourceRow).where(ResourceRow.area_code.in_(cases.places_of(desk.tree, area)))
-    if need is not None:
-        query = query.where(ResourceRow.needs.contains(f"|{need}|"))
-    today = desk.rules.day(desk.now())
-    with desk.database.reading() as session:
-        rows = list(session.scalars(query.order_by(ResourceRow.kind, ResourceRow.resource_id)))
-    return tuple(_resource(row) for row in rows if _holds(row, today))
-
-
 def _holds(row: ResourceRow, today: date) -> bool:
     return row.valid_from <= today and (row.valid_until is None or today <= row.valid_until)
 

@@ -32,7 +32,7 @@ def sheet_of(desk: Desk, by: Actor, view: View, chain: Sequence[Link], as_of: da
     case, blind = view.case, view.signals is None
     reasons = view.signals[0].get("reasons", []) if view.signals else []
     tree = desk.tree
-    place = {one: tree.path(case.area_code, one) or tree.name(case.area_code, one) for one in ("zh", "en")}
+    place = {one: tree.title(case.area_code, one) for one in ("zh", "en")}
     return Sheet(
         project=desk.project.title,
         household=case.household_id,

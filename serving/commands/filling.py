@@ -135,7 +135,7 @@ def say_logins(console: Console, project: Project, logins: tuple[Login, ...]) ->
         [("账号", "account"), ("密码", "password"), ("称呼", "name"), ("角色", "role"), ("区划", "area")],
         [
             [one.account, one.password, one.name, ROLES[one.role].of(console.language),
-             tree.path(one.area, console.language) or tree.name(one.area, console.language)]
+             tree.title(one.area, console.language)]
             for one in logins
         ],
     )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from features.strict import Words
+from serving.casework.amending import mistake
 from serving.casework.classification import Form, Mistake
 from serving.web.visitor import Posted
 
@@ -15,7 +16,6 @@ DAYS = ("visited_on", "onset", "recheck_on", "watch_until")
 WORDS = ("method", "validity", "savings", "kin", "disposition")
 LISTS = ("met", "causes", "evidence", "needs")
 NUMBERS = ("minutes", "depth")
-UNREADABLE = Words(zh="日期请写成 2026-11-26 这样。", en="Write the day like 2026-11-26.")
 NO_NUMBER = Words(zh="请写一个整数。", en="Write a whole number.")
 
 
@@ -28,6 +28,15 @@ class Filled:
     mistakes: tuple[Mistake, ...]
 
 
+def read_day(text: str, name: str, wrong: list[Mistake]) -> date | None:
+    """A day as a field carries it; none where it is empty, or where it cannot be read, which is then said."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        wrong.append(mistake(name, "day_unreadable"))
+        return None
+
+
 def filled(sent: Posted) -> Filled:
     """Read a form."""
     typed: dict[str, Any] = {name: sent.one(name) for name in (*DAYS, *WORDS, *NUMBERS, "note")}
@@ -37,10 +46,7 @@ def filled(sent: Posted) -> Filled:
     values |= {name: typed[name] for name in (*LISTS, "reasons", "note")}
     mistakes: list[Mistake] = []
     for name in DAYS:
-        try:
-            values[name] = date.fromisoformat(typed[name]) if typed[name] else None
-        except ValueError:
-            mistakes.append(Mistake(field=name, code="day_unreadable", words=UNREADABLE))
+        values[name] = read_day(typed[name], name, mistakes)
     for name in NUMBERS:
         text = typed[name]
         if text and not (text.isascii() and text.isdigit() and len(text) < 6):

@@ -30,9 +30,7 @@ def show(request: Request, template: str, http: int = 200, /, **values: Any) -> 
         here=here(request.url.path),
         home=HOMES.get(role, "/help"),
         role_name=ROLES[role] if role else None,
-        area_name=office.tree.path(visitor.actor.area, visitor.language) or office.tree.name(visitor.actor.area)
-        if visitor.actor
-        else "",
+        area_name=office.tree.title(visitor.actor.area, visitor.language) if visitor.actor else "",
         contact=contact_of(office, visitor.language),
         trial=office.desk.now() if office.settings.clock_shift else None,
         newest=office.weeks.newest(),

@@ -58,12 +58,9 @@ def test_weighted_rules_find_what_tells():
     assert measures(test.onset, score)["auc"] > 0.75
 
 
-def test_recalibrated_chances_hold_where_the_level_drifts():
-    rng = np.random.default_rng(5)
-    households, first, months = 3000, 24_000, 30
-    x = rng.normal(size=(months, households)).astype(np.float32)
-    level = np.linspace(-3.5, -2.0, months)  # hardship becomes more frequent year by year
-    onset = rng.random((months, households)) < 1 / (1 + np.exp(-(level[:, None] + 1.2 * x)))
+def told_and_true(x, onset, first):
+    """What a model is told of households (months × households), and in which months hardship came to them."""
+    months, households = x.shape
     shifted = np.vstack([np.zeros(households, dtype=bool), onset[:-1]]).T
     frames = {
         first + at: pd.DataFrame({"told": x[at], "area_code": "440103"}, index=np.arange(households))
@@ -71,8 +68,18 @@ def test_recalibrated_chances_hold_where_the_level_drifts():
     }
     hidden = {month: np.zeros((households, 1), dtype=np.float32) for month in frames}
     truth = Truth(shifted, np.zeros_like(shifted), np.arange(households) % 4, {}, hidden, first)
+    return Told(load_project(PROJECT), frames), truth
+
+
+def test_recalibrated_chances_hold_where_the_level_drifts():
+    rng = np.random.default_rng(5)
+    households, first, months = 3000, 24_000, 30
+    x = rng.normal(size=(months, households)).astype(np.float32)
+    level = np.linspace(-3.5, -2.0, months)  # hardship becomes more frequent year by year
+    onset = rng.random((months, households)) < 1 / (1 + np.exp(-(level[:, None] + 1.2 * x)))
+    told, truth = told_and_true(x, onset, first)
     train, test = list(range(first, first + 8)), list(range(first + 16, first + 28))
-    found = recalibrated(Told(load_project(PROJECT), frames), truth, train, test, 1, cohorts=3, seed=1, threads=1)
+    found = recalibrated(told, truth, train, test, 1, cohorts=3, seed=1, threads=1)
     assert found["within"]
     assert set(found["groups"]) == {
         "all", "region_prd", "region_east", "region_west", "region_north", *[f"quarter_{q}" for q in (1, 2, 3, 4)]
@@ -87,16 +94,9 @@ def test_a_year_of_months_does_not_take_a_season_for_a_level():
     season = np.sin(2 * np.pi * np.arange(months) / 12)
     x = rng.normal(size=(months, households)).astype(np.float32)
     onset = rng.random((months, households)) < 1 / (1 + np.exp(-(-2.6 + 0.6 * season[:, None] + 1.2 * x)))
-    shifted = np.vstack([np.zeros(households, dtype=bool), onset[:-1]]).T
-    frames = {
-        first + at: pd.DataFrame({"told": x[at], "area_code": "440103"}, index=np.arange(households))
-        for at in range(months)
-    }
-    hidden = {month: np.zeros((households, 1), dtype=np.float32) for month in frames}
-    truth = Truth(shifted, np.zeros_like(shifted), np.arange(households) % 4, {}, hidden, first)
+    told, truth = told_and_true(x, onset, first)
     train, test = list(range(first, first + 12)), list(range(first + 30, first + 42))
-    told = Told(load_project(PROJECT), frames)  # the season is hidden from the model: quarters tell what was done
-    ratio = {
+    ratio = {  # the season is hidden from the model: quarters tell what was done
         cohorts: recalibrated(told, truth, train, test, 3, cohorts=cohorts, seed=1, threads=1)["groups"]
         for cohorts in (3, 12)
     }

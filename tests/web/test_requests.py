@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def full(office: Office) -> Office:
 PLACE = f"/households/{household(0)}/requests"
 
 
-def entered(made: Browser, **fields: object) -> object:
+def entered(made: Browser, **fields: object) -> Any:
     return made.post(PLACE, PLACE, **fields)
 
 

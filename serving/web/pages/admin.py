@@ -55,7 +55,7 @@ def accounts(request: Request, office: OfficeOf, who: Administering) -> Response
 
 
 def _place(office: Office, who: Staff, code: str) -> str:
-    return office.tree.path(code, who.language) or office.tree.name(code, who.language)
+    return office.tree.title(code, who.language)
 
 
 @router.get("/admin/accounts/new")

@@ -79,7 +79,7 @@ def _page(
         facts=_facts(chain, who, office.project.currency.minor_units, titles, blind=blind),
         offers=lists.offered(office.desk, case) if who.actor.role in lists.MEETING else {},
         matched=_matched(view, who, titles),
-        place=office.tree.path(case.area_code, who.language) or office.tree.name(case.area_code, who.language),
+        place=office.tree.title(case.area_code, who.language),
         form_kind=kind, typed=typed if typed is not None else typed_of(case.draft if kind == "classify" else None),
         fresh=typed is None and case.draft is None, mistakes=by_field, conflict=conflict, refused=refused, done=done,
         families=list(dict.fromkeys(reason["family"] for reason in (body or {}).get("reasons", []))),

@@ -32,7 +32,7 @@ def inbox(request: Request, office: OfficeOf, who: Desks) -> Response:
     tree, language = office.tree, who.language
     return show(
         request, "referrals.html", page=page, answered=answered, done=query.get("done", ""),
-        place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
+        place_of=lambda row: tree.title(row.area_code, language),
         departments=office.desk.rules.routing.departments, desk=_desk(who),
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -18,6 +17,7 @@ from serving.casework.refusals import FormError
 from serving.casework.requests import Authorisation, Kind, Snapshot, State
 from serving.casework.words import catalogue
 from serving.forgetting import forgetting
+from serving.web.filling import read_day
 from serving.web.office import Office
 from serving.web.showing import show
 from serving.web.steps import by_field
@@ -48,7 +48,7 @@ def waiting(request: Request, office: OfficeOf, who: Deciding) -> Response:
     page = requests.waiting(office.desk, who.actor, after=query.get("after"))
     return show(
         request, "requests.html", page=page, done=query.get("done", "")[:20], first=not query.get("after"),
-        place_of=lambda one: office.tree.path(one.area_code, who.language) or office.tree.name(one.area_code),
+        place_of=lambda one: office.tree.title(one.area_code, who.language),
     )  # fmt: skip
 
 
@@ -78,7 +78,6 @@ def ask(request: Request, household_id: str, office: OfficeOf, who: Visiting, fo
     """Write down what a household asks for."""
     case_id = case_id_of(office, household_id)
     typed = {**{name: form.one(name, 1000) for name in ASKING}, "scope": _scope(form)}
-    requests.of_household(office.desk, who.actor, case_id)  # whoever may not look is refused before anything is said
     kind = next((one for one in ASKED if one == typed["kind"]), None)
     paper, wrong = _authorisation(typed, office) if kind == "verification" else (None, ())
     if kind is None:
@@ -100,7 +99,7 @@ def _scope(form: Posted) -> tuple[str, ...]:
 def _authorisation(typed: Mapping[str, Any], office: Office) -> tuple[Authorisation | None, tuple[Mistake, ...]]:
     """The paper of a verification, or what is wrong with it."""
     wrong = [mistake(name, "missing") for name in ("number", "signed_on", "persons", "scope") if not typed[name]]
-    signed = _day(typed["signed_on"], "signed_on", wrong)
+    signed = read_day(typed["signed_on"], "signed_on", wrong)
     if signed is not None and signed > office.desk.rules.day(office.desk.now()):
         wrong.append(mistake("signed_on", "signed_later"))
     persons = int(typed["persons"]) if typed["persons"].isascii() and typed["persons"].isdigit() else 0
@@ -111,14 +110,6 @@ def _authorisation(typed: Mapping[str, Any], office: Office) -> tuple[Authorisat
     if wrong or signed is None:
         return None, tuple(wrong)
     return Authorisation(number=typed["number"], signed_on=signed, persons=persons, scope=typed["scope"]), ()
-
-
-def _day(text: str, name: str, wrong: list[Mistake]) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        wrong.append(mistake(name, "day_unreadable"))
-        return None
 
 
 # --- the answer -------------------------------------------------------------------------------------------------------
@@ -141,7 +132,7 @@ def _page(
         request, "request.html", http, one=found, typed=typed or blank, wrong=wrong or {}, refused=refused,
         answers=ANSWERS[found.kind], reasons=list(catalogue()["request_reason"]), people=people,
         own=found.kind == "objection" and found.by.account == who.actor.account,
-        place=office.tree.path(found.area_code, who.language) or office.tree.name(found.area_code),
+        place=office.tree.title(found.area_code, who.language),
     )  # fmt: skip
 
 
@@ -182,7 +173,7 @@ def _read(
     wrong += [mistake(name, "missing") for name in ("report", "dated", "scope") if not typed[name]]
     if len(typed["report"]) > 80:
         wrong.append(mistake("report", "note_long", most=80))
-    dated, ends = _day(typed["dated"], "dated", wrong), _day(typed["expires_on"], "expires_on", wrong)
+    dated, ends = read_day(typed["dated"], "dated", wrong), read_day(typed["expires_on"], "expires_on", wrong)
     if wrong or dated is None:
         return None, tuple(wrong)
     rules = office.desk.rules

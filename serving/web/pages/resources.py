@@ -16,7 +16,7 @@ from serving.casework.amending import mistake
 from serving.casework.classification import IDENTITY, Mistake
 from serving.casework.refusals import ConflictError
 from serving.casework.words import joined
-from serving.web.filling import UNREADABLE
+from serving.web.filling import read_day
 from serving.web.office import Office
 from serving.web.pages.households import number
 from serving.web.showing import show
@@ -44,14 +44,10 @@ def resources(request: Request, office: OfficeOf, who: Looking) -> Response:
         departments=desk.rules.routing.departments, today=desk.rules.day(desk.now()),
         may_enter=who.actor.role in lists.KEEPING,
         may_change=lambda one: who.actor.role in lists.KEEPING and desk.reaches(who.actor, one.area_code),
-        place_of=lambda one: _place(office, who, one.area_code),
+        place_of=lambda one: office.tree.title(one.area_code, who.language),
         needs_of=lambda one: who.word(joined("need", one.needs)),
         done=request.query_params.get("done", "")[:40],
     )  # fmt: skip
-
-
-def _place(office: Office, who: Staff, area: str) -> str:
-    return office.tree.path(area, who.language) or office.tree.name(area, who.language)
 
 
 # --- a new line -------------------------------------------------------------------------------------------------------
@@ -132,12 +128,7 @@ def _count(form: Posted, least: int, wrong: list[Mistake]) -> int | None:
 
 
 def _day(form: Posted, name: str, wrong: list[Mistake]) -> date | None:
-    text = form.one(name, 400)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        wrong.append(Mistake(field=name, code="day_unreadable", words=UNREADABLE))
-        return None
+    return read_day(form.one(name, 400), name, wrong)
 
 
 def _new(
@@ -146,7 +137,7 @@ def _new(
 ) -> Response:  # fmt: skip
     return show(
         request, "resource_new.html", http, typed=typed, wrong=wrong or {}, kinds=lists.KINDS,
-        needs=list(office.desk.rules.routing.needs), place=_place(office, who, who.actor.area),
+        needs=list(office.desk.rules.routing.needs), place=office.tree.title(who.actor.area, who.language),
     )  # fmt: skip
 
 
@@ -229,7 +220,7 @@ def _form(
     today = office.desk.rules.day(office.desk.now())
     told = {"wrong": {}, "conflict": False, **told}
     return show(
-        request, "resource.html", http, line=line, typed=typed, place=_place(office, who, line.area_code),
+        request, "resource.html", http, line=line, typed=typed, place=office.tree.title(line.area_code, who.language),
         ended=line.valid_until is not None and line.valid_until < today,
         needs=who.word(joined("need", line.needs)), **told,
     )  # fmt: skip

@@ -23,7 +23,7 @@ def tasks(request: Request, office: OfficeOf, who: Visitors) -> Response:
     tree, language = office.tree, who.language
     return show(
         request, "tasks.html", page=page, first=not request.query_params.get("after"),
-        place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
+        place_of=lambda row: tree.title(row.area_code, language),
         done=request.query_params.get("done", ""),
     )  # fmt: skip
 
@@ -37,5 +37,5 @@ def escalated(request: Request, office: OfficeOf, who: Above) -> Response:
     return show(
         request, "escalated.html", page=page, first=not after, people=worklist.people(office.desk),
         wait=office.desk.rules.deadlines.escalate_after,
-        place_of=lambda row: tree.path(row.area_code, language) or tree.name(row.area_code, language),
+        place_of=lambda row: tree.title(row.area_code, language),
     )  # fmt: skip

@@ -147,5 +147,5 @@ def _form(
     return show(
         request, "worker.html", http, row=row, typed=typed, wrong=wrong or {}, conflict=conflict,
         name=worklist.people(office.desk).get(row.account, row.account), may_hand_over=who.actor.role != "admin",
-        place=office.tree.path(row.area_code, who.language) or office.tree.name(row.area_code, who.language),
+        place=office.tree.title(row.area_code, who.language),
     )  # fmt: skip

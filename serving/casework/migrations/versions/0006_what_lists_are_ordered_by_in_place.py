@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
 
-from serving.casework.tables import UNRANKED, said_of
+from serving.casework.migrations.signals import WORDS, column, read_bodies
 
 revision = "0006"
 down_revision: str | None = "0005"
 branch_labels = None
 depends_on = None
 
-WORDS = ("level", "change", "family")
-RANK = "place by need; beyond every place where there is none"
-COMMENTS = {
-    "family": "of the first factor", "rank": RANK,
-    "run_id": "the run whose list says what follows; empty where none does",
-}  # fmt: skip
+RUN = "the run whose list says what follows; empty where none does"
 LISTED = ("area_code", "week", "due_at", "case_id", "state", "owner_account", *WORDS)
-
-
-def _column(name: str) -> sa.Column[str] | sa.Column[int]:
-    if name == "rank":
-        return sa.Column(name, sa.Integer(), nullable=False, server_default=str(UNRANKED), comment=RANK)
-    comment = COMMENTS.get(name)
-    return sa.Column(name, sa.String(length=80), nullable=False, server_default="", comment=comment)
 
 
 def upgrade() -> None:
     """To this version; what is there is carried over."""
     for name in ("owner_account", "run_id", "rank", *WORDS):
-        op.add_column("casework_place", _column(name))
+        op.add_column("casework_place", column(name, RUN if name == "run_id" else None))
     op.execute(
         "UPDATE casework_place SET owner_account = (SELECT owner_account FROM casework_case "
         "WHERE casework_case.case_id = casework_place.case_id), run_id = COALESCE((SELECT MAX(run_id) FROM "
@@ -56,18 +43,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to the version before."""
     for name in ("rank", *WORDS):
-        op.add_column("casework_signal", _column(name))
-    signal = sa.table(
-        "casework_signal", sa.column("run_id", sa.String), sa.column("household_id", sa.String),
-        sa.column("rank", sa.Integer), *(sa.column(name, sa.String) for name in WORDS), sa.column("body", sa.JSON),
-    )  # fmt: skip
-    connection = op.get_bind()
-    for run_id, household_id, body in connection.execute(
-        sa.select(signal.c.run_id, signal.c.household_id, signal.c.body)
-    ).fetchall():
-        said = {name: value for name, value in said_of(run_id, body).items() if name != "run_id"}
-        here = sa.and_(signal.c.run_id == run_id, signal.c.household_id == household_id)
-        connection.execute(signal.update().where(here).values(**said))
+        op.add_column("casework_signal", column(name))
+    read_bodies(op.get_bind())
     op.create_index("casework_signal_rank", "casework_signal", ["as_of", "rank", "case_id"], unique=False)
     op.drop_index("casework_place_rank", table_name="casework_place")
     op.drop_index("casework_place_listed", table_name="casework_place")
