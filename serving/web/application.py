@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from features.errors import DependencyError, UsageError, ZhoujiError
@@ -55,6 +56,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MOST_BYTES, MOST_UPLOADED = 256 * 2**10, 5 * 2**20
+GONE = 499
+"""Status in logs and measures of a request whose sender left before it was whole."""
 UPLOADS = re.compile(r"/weeks/[^/]{1,40}/import")
 """The one kind of address that takes a file."""
 POLICY = (
@@ -204,6 +207,9 @@ class Frame:
 
         try:
             await self.app(scope, limited, framed)
+        except ClientDisconnect:  # a telephone that lost its connection while it sent: nobody is left to answer
+            self._tell(scope, state["status"] or GONE, started)
+            return
         except Exception as error:  # noqa: BLE001 -- the last door: anything else would be a traceback
             incident = secrets.token_hex(4)
             observing.surprise(error)

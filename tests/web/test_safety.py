@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from serving.web.application import MOST_BYTES, web_application
+from serving import observing
+from serving.web.application import GONE, MOST_BYTES, web_application
 from serving.web.office import Office
 from serving.web.sessions import COOKIE, form_token
 from tests.casework.desks import household
@@ -159,3 +163,29 @@ def test_every_answer_carries_its_headers_and_no_page_is_kept(listed: Office) ->
             assert headers["cache-control"].startswith("no-store") or path.startswith("/static/"), path
     for cookie in browser(listed).get("/login").headers.get_list("set-cookie"):
         assert "HttpOnly" in cookie and "SameSite" in cookie
+
+
+def test_a_telephone_that_leaves_while_it_sends_is_no_surprise(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a form, then nobody: nothing is answered, nothing reported as unforeseen."""
+    rich(office.desk, 1)
+    made, seen, sent = signed_in(office, "c1"), [], []
+    told: list[int] = []
+    monkeypatch.setattr(observing, "surprise", seen.append)
+    monkeypatch.setattr(observing, "told", lambda _place, _method, status, *_rest, **_more: told.append(status))
+    token = made.client.cookies.get(COOKIE, domain="testserver.local", path="/") or ""
+    parts = iter([{"type": "http.request", "body": b"form_token=", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = f"/households/{household(0)}/classifications"
+    headers = [(b"host", b"testserver.local"), (b"cookie", f"{COOKIE}={token}".encode()),
+               (b"content-type", b"application/x-www-form-urlencoded"), (b"content-length", b"999")]  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": "", "client": ("t", 1),
+             "server": ("testserver.local", 80)}  # fmt: skip
+    asyncio.run(web_application(office)(scope, receive, send))
+    assert (seen, sent, told) == ([], [], [GONE])
