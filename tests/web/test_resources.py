@@ -17,7 +17,7 @@ from serving.casework.keeping import lines
 from serving.web import accounts
 from serving.web.office import Office
 from tests.casework.desks import OTHER_TOWN, household
-from tests.casework.made import COUNTY, COUNTY_AREA, DAY, TOWN, VILLAGE, form
+from tests.casework.made import COUNTY, COUNTY_AREA, DAY, TOWN, TOWN_AREA, VILLAGE, form
 from tests.web.offices import PASSWORD, signed_in
 from tests.web.shown import rich
 
@@ -124,6 +124,19 @@ def test_a_line_is_entered_for_ones_own_area(office: Office) -> None:
     assert who.client.post("/resources/new", data=NEW, follow_redirects=False).status_code == 403, (
         "from no page of ours"
     )
+
+
+def test_a_county_enters_a_line_for_one_of_its_towns_only(office: Office) -> None:
+    made = signed_in(office, "c1")
+    assert f'<option value="{TOWN_AREA}">' in made.get("/resources/new").text
+    assert made.post("/resources/new", **NEW, area=TOWN_AREA).status_code == 303
+    assert (
+        "周末陪诊队" in made.get("/resources").text and "周末陪诊队" in signed_in(office, "t1").get("/resources").text
+    )
+    for elsewhere in ("441803", "440000", "nowhere"):
+        refused = made.post("/resources/new", **{**NEW, "zh": "外地"}, area=elsewhere)
+        assert refused.status_code == 422 and 'href="#f-area"' in refused.text
+    assert "外地" not in made.get("/resources").text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from serving.casework.words import joined
 from serving.web.filling import read_day
 from serving.web.office import Office
 from serving.web.pages.households import number
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.steps import Planned, by_field, confirmed, differences, show_change
 from serving.web.visitor import OfficeOf, Posted, PostedOf, Staff, staff
 
@@ -27,12 +27,13 @@ router = APIRouter()
 Looking = Annotated[Staff, Depends(staff("village", "town", "county", "supervisor"))]
 Keeping = Annotated[Staff, Depends(staff("town", "county"))]
 LONGEST_TITLE, MOST_LEFT = 60, 99_999
-FIELDS = ("kind", "zh", "en", "remaining", "valid_from", "valid_until")
+FIELDS = ("area", "kind", "zh", "en", "remaining", "valid_from", "valid_until")
 AMENDED = ("remaining", "valid_until", "version")
 Typed = Mapping[str, str | tuple[str, ...]]
 
 
 @router.get("/resources")
+@in_one_look
 def resources(request: Request, office: OfficeOf, who: Looking) -> Response:
     """The four lists of one's own area."""
     desk, after = office.desk, request.query_params.get("after")
@@ -54,23 +55,24 @@ def resources(request: Request, office: OfficeOf, who: Looking) -> Response:
 
 
 @router.get("/resources/new")
+@in_one_look
 def new(request: Request, office: OfficeOf, who: Keeping) -> Response:
     """The form of a new line, from today."""
     empty: dict[str, str | tuple[str, ...]] = dict.fromkeys(FIELDS, "")
     today = office.desk.rules.day(office.desk.now())
-    return _new(request, office, who, {**empty, "valid_from": str(today), "needs": ()})
+    return _new(request, office, who, {**empty, "area": who.actor.area, "valid_from": str(today), "needs": ()})
 
 
 @router.post("/resources/new")
 def enter(request: Request, office: OfficeOf, who: Keeping, form: PostedOf) -> Response:
-    """Enter it for one's own area."""
+    """Enter it for one's own area or for one right below it."""
     typed: dict[str, str | tuple[str, ...]] = {name: form.one(name, 400) for name in FIELDS}
     typed["needs"] = form.many("needs")
-    line, wrong = _read(office, form)
+    line, wrong = _read(office, who, form)
     if line is None:
         return _new(request, office, who, typed, 422, wrong=by_field(who, wrong))
     lists.add(
-        office.desk, who.actor, line.kind, line.title, line.needs, remaining=line.remaining,
+        office.desk, who.actor, line.kind, line.title, line.needs, area=line.area, remaining=line.remaining,
         valid_from=line.valid_from, valid_until=line.valid_until,
     )  # fmt: skip
     return RedirectResponse("/resources?done=entered", 303)
@@ -80,6 +82,7 @@ def enter(request: Request, office: OfficeOf, who: Keeping, form: PostedOf) -> R
 class _Line:
     """A line as it was read."""
 
+    area: str
     kind: lists.Kind
     title: Words
     needs: tuple[str, ...]
@@ -88,10 +91,18 @@ class _Line:
     valid_until: date | None
 
 
-def _read(office: Office, form: Posted) -> tuple[_Line | None, tuple[Mistake, ...]]:
+def _areas(office: Office, who: Staff) -> tuple[str, ...]:
+    """Areas that somebody may enter a line for: one's own, and those right below it."""
+    return who.actor.area, *office.tree.parts(who.actor.area)
+
+
+def _read(office: Office, who: Staff, form: Posted) -> tuple[_Line | None, tuple[Mistake, ...]]:
     """The line, or all that is wrong with it."""
     known, today = office.desk.rules.routing.needs, office.desk.rules.day(office.desk.now())
     wrong: list[Mistake] = []
+    area = form.one("area", 40) or who.actor.area
+    if area not in _areas(office, who):
+        wrong.append(mistake("area", "unknown_code"))
     kind = next((one for one in lists.KINDS if one == form.one("kind", 20)), None)
     if kind is None:
         wrong.append(mistake("kind", "unknown_code" if form.one("kind") else "missing"))
@@ -114,7 +125,7 @@ def _read(office: Office, form: Posted) -> tuple[_Line | None, tuple[Mistake, ..
         wrong.append(mistake("valid_until", "until_early"))
     if wrong or kind is None or begins is None:
         return None, tuple(wrong)
-    return _Line(kind, Words(zh=zh, en=en or zh), chosen, remaining, begins, ends), ()
+    return _Line(area, kind, Words(zh=zh, en=en or zh), chosen, remaining, begins, ends), ()
 
 
 def _count(form: Posted, least: int, wrong: list[Mistake]) -> int | None:
@@ -138,6 +149,7 @@ def _new(
     return show(
         request, "resource_new.html", http, typed=typed, wrong=wrong or {}, kinds=lists.KINDS,
         needs=list(office.desk.rules.routing.needs), place=office.tree.title(who.actor.area, who.language),
+        areas=[(code, office.tree.name(code, who.language)) for code in _areas(office, who)],
     )  # fmt: skip
 
 
@@ -145,6 +157,7 @@ def _new(
 
 
 @router.get("/resources/{resource_id}")
+@in_one_look
 def resource(request: Request, resource_id: str, office: OfficeOf, who: Keeping) -> Response:
     """One line of one's own area or of one inside it, with the forms."""
     line = lists.entry(office.desk, who.actor, resource_id[:40])
