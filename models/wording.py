@@ -24,7 +24,9 @@ LANGUAGES = ("zh", "en")
 _HALF_WIDTH_AFTER_CJK = re.compile(r"[\u3400-\u9fff\uff01-\uff5e][,:;()]")
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
 _AMOUNT = re.compile(r"(-?[\d,.]+)\s?([^\d\s]+)")
+_CJK = re.compile(r"[\u3400-\u9fff]")
 _ASIDE = re.compile(r"\s?(?:（[^（）]*）|\([^()]*\))")
+OR_NOTHING = " | "
 UNKNOWN = {"zh": "（无数据）", "en": "(no data)"}
 
 
@@ -138,19 +140,26 @@ def sentence(voice: Voice, entry: IndicatorEntry, reason: Reason) -> str:
     """A reason as a full sentence with the household's own numbers.
 
     What is not known is not spoken of: an aside in brackets that needs it is dropped, and a sentence that needs it
-    gives way to the indicator's name with its value.
+    gives way to the indicator's name with its value. A template may have two sentences with ` | ` between them: the
+    second is for a value of nothing.
     """
     peers = reason.peers[0] if reason.peers else None
     numbers = {"value": reason.value, "usual": reason.usual, "previous": reason.previous, "line": reason.line}
     fields = {name: _known(voice, entry.unit, number) for name, number in {**numbers, "peers": peers}.items()}
     fields["date"] = reason.date
     unknown = {name for name, shown in fields.items() if shown is None}
-    template = (entry.up if reason.raises else entry.down)[voice.language]
+    template, _, of_nothing = (entry.up if reason.raises else entry.down)[voice.language].partition(OR_NOTHING)
+    template = of_nothing if of_nothing and reason.value == 0 else template
     template = _ASIDE.sub(lambda aside: "" if unknown & _needs(aside[0]) else aside[0], template)
     if unknown & _needs(template):
         shown = voice.value(entry.unit, reason.value)
         return voice.text("text", "named_value", name=entry.names[voice.language], value=shown)
-    return _PLACEHOLDER.sub(lambda found: _placed(fields[found[1]] or "", template[found.end() :].lstrip()), template)
+
+    def placed(found: re.Match[str]) -> str:
+        shown = _placed(fields[found[1]] or "", template[found.end() :].lstrip())
+        return _apart(template[: found.start()], shown) + shown
+
+    return _PLACEHOLDER.sub(placed, template)
 
 
 def _known(voice: Voice, unit: str, value: float | None) -> str | None:
@@ -159,6 +168,15 @@ def _known(voice: Voice, unit: str, value: float | None) -> str | None:
 
 def _needs(template: str) -> set[str]:
     return {found[1] for found in _PLACEHOLDER.finditer(template)}
+
+
+def _apart(before: str, shown: str) -> str:
+    """The space that Chinese text sets between a character and a number.
+
+    >>> _apart("每月", "81 千瓦时"), _apart("power use: ", "81 kWh"), _apart("每月", "不详")
+    (' ', '', '')
+    """
+    return " " if _CJK.match(before[-1:]) and shown[:1].isdigit() else ""
 
 
 def _placed(shown: str, after: str) -> str:

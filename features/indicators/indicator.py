@@ -59,7 +59,7 @@ class Indicator:
     Attributes:
         direction: +1 where a higher value means more risk, -1 where less, 0 where neither.
         up, down: reason sentences for a contribution that raises or lowers the risk; placeholders are
-            {value} {usual} {peers} {line} {date} {previous}.
+            {value} {usual} {peers} {line} {date} {previous}; after ` | ` may stand the sentence for a value of nothing.
         changeable: whether help can change it; what can be changed may stand in a what-if.
         code: line of the indicator table that it comes from (docs/indicators.md), e.g. E01; several windows share one.
         bodies: departments that own the signal, the first one first; a project that has none of them lets the feed's
