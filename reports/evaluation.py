@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from features.divisions import area_tree
+from features.indicators.registry import indicators_of
 from features.project import Project
 from features.staging import write_atomically
 from reports.documents import catalogue, say
@@ -95,18 +96,21 @@ def groups_of(groups: Any, project: Project, language: str) -> dict[str, list[tu
     if not isinstance(groups, Mapping):
         return {}
     tree = area_tree(project)
+    known = {indicator.id: indicator for indicator in indicators_of(project)}
 
-    def told(group: str) -> str:
+    def told(group: str, of: str = "") -> str:
+        if of in known and known[of].unit == "flag" and group in ("0", "1"):
+            return say("group_holds" if group == "1" else "group_holds_not", language)
         if f"group_{group}" in catalogue():
             return say(f"group_{group}", language)
         feed = project.feeds.get(group.removesuffix("_absent"))
         if feed is not None and group.endswith("_absent"):
             return say("group_absent", language, feed=feed.name.of(language))
-        return tree.name(group, language)
+        return known[group].name.of(language) if group in known else tree.name(group, language)
 
     return {
         told(str(name)): [
-            (told(str(group)), figures) for group, figures in parts.items() if isinstance(figures, Mapping)
+            (told(str(group), str(name)), figures) for group, figures in parts.items() if isinstance(figures, Mapping)
         ]
         for name, parts in groups.items()
         if isinstance(parts, Mapping)

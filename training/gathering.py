@@ -82,7 +82,7 @@ def gather(
     evidence = read_evidence(project, found, store, [*days, until, *(fold.known_by for fold in folds)], engine)
     ids = [indicator.id for indicator in indicators]
     everyone = project.choices(task).train_all
-    rows = read_rows(built, evidence, days, ids, until, everyone=everyone, progress=progress)
+    rows = read_rows(built, evidence, days, ids, until, compared=project.fairness, everyone=everyone, progress=progress)
     positives, cohort = float(rows.outcome[rows.cohort].sum()), int(rows.cohort.sum())
     if positives < LEAST_POSITIVES or cohort - positives < LEAST_POSITIVES:
         raise UsageError("training_too_few", task=task, rows=cohort, positives=int(positives))

@@ -227,7 +227,7 @@ def _rows_with_outcomes(
         return None
     built = panel.build(project, store, days, engine=engine, progress=progress)
     evidence = read_evidence(project, found, store, [*days, known_by], engine)
-    rows = read_rows(built, evidence, days, indicators, known_by, progress=progress)
+    rows = read_rows(built, evidence, days, indicators, known_by, compared=project.fairness, progress=progress)
     return rows.take(rows.cohort)
 
 

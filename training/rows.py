@@ -28,6 +28,7 @@ class Rows:
     Attributes:
         indicators: columns of `x` in order.
         x: float32, rows × indicators; NaN where missing.
+        compared: further indicators by name, that groups are cut by and no model learns from.
         household, area: codes into `households` and `areas`.
         day: place in `days`.
         at_risk, outcome, selected: see `labels.label_day`. Rows that were not known on their day to be in hardship are
@@ -49,6 +50,7 @@ class Rows:
     outcome: np.ndarray
     selected: np.ndarray
     counts: dict[str, int] = field(default_factory=dict)
+    compared: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.day)
@@ -60,7 +62,9 @@ class Rows:
         return known
 
     def column(self, indicator: str) -> np.ndarray:
-        """One indicator's values."""
+        """One indicator's values, of those that are compared as well."""
+        if indicator in self.compared:
+            return self.compared[indicator].astype(np.float64)
         values: np.ndarray = self.x[:, self.indicators.index(indicator)].astype(np.float64)
         return values
 
@@ -70,6 +74,7 @@ class Rows:
             self,
             x=self.x[chosen],
             feeds={name: values[chosen] for name, values in self.feeds.items()},
+            compared={name: values[chosen] for name, values in self.compared.items()},
             **{name: getattr(self, name)[chosen] for name in _ROWWISE},
         )
 
@@ -84,6 +89,7 @@ def read_rows(
     indicators: Sequence[str],
     known_by: date,
     *,
+    compared: Sequence[str] = (),
     everyone: bool = False,
     progress: Progress | None = None,
 ) -> Rows:
@@ -95,11 +101,12 @@ def read_rows(
         days: as-of days.
         indicators: columns wanted, in order.
         known_by: the day whose knowledge of outcomes counts.
+        compared: further indicators that groups are cut by; those that the panel does not have are left out.
         everyone: keep households that are in hardship already, as long as their outcome is known.
         progress: told about each day.
     """
     ordered = tuple(sorted(set(days)))
-    feeds = list(panel.manifest["feeds"])
+    feeds, further = list(panel.manifest["feeds"]), list[str]()
     parts: list[pd.DataFrame] = []
     matrices: list[np.ndarray] = []
     counts: dict[str, int] = {}
@@ -109,15 +116,16 @@ def read_rows(
         frame = panel.read([day])
         labels = label_day(evidence, day, known_by, pd.Index(frame["household_id"]))
         counts = add_counts(counts, exclusions(labels))
+        further = [name for name in compared if name in frame.columns and name not in indicators]
         asked = ~labels["status"].isin(("state_unknown", "in_hardship"))
         kept = (asked | (everyone & labels["outcome"].notna())).to_numpy(dtype=bool)
         matrices.append(frame.loc[kept, list(indicators)].to_numpy(dtype=np.float32, na_value=np.nan))
-        part = frame.loc[kept, ["household_id", "area_code", "weight", *feeds]].reset_index(drop=True)
+        part = frame.loc[kept, ["household_id", "area_code", "weight", *feeds, *further]].reset_index(drop=True)
         for name in ("at_risk", "outcome", "selection_probability"):
             part[name] = labels.loc[kept, name].to_numpy()
         part["day"] = np.int32(place)
         parts.append(part)
-    return _rows(ordered, tuple(indicators), feeds, (parts, matrices), counts)
+    return _rows(ordered, tuple(indicators), feeds, (parts, matrices), counts, further)
 
 
 def from_frames(panel: pd.DataFrame, labels: pd.DataFrame, indicators: Sequence[str]) -> Rows:
@@ -142,6 +150,7 @@ def _rows(
     feeds: list[str],
     content: tuple[list[pd.DataFrame], list[np.ndarray]],
     counts: dict[str, int],
+    further: Sequence[str] = (),
 ) -> Rows:
     parts, matrices = content
     whole = pd.concat(parts, ignore_index=True)
@@ -163,6 +172,7 @@ def _rows(
         outcome=whole["outcome"].to_numpy(dtype=np.float64),
         selected=whole["selection_probability"].to_numpy(dtype=np.float64),
         counts=counts,
+        compared={name: whole[name].to_numpy(dtype=np.float32, na_value=np.nan) for name in further},
     )
 
 

@@ -81,7 +81,7 @@ def _value_groups(values: np.ndarray) -> Groups:
 
 
 def _column(rows: Rows, indicator: str, place: str) -> np.ndarray:
-    if indicator not in rows.indicators:
+    if indicator not in rows.indicators and indicator not in rows.compared:
         near = did_you_mean(indicator, list(rows.indicators)) or ", ".join(rows.indicators[:8])
         raise ProjectError("indicator_of_model_unknown", place=place, id=indicator, suggestion=near)
     return rows.column(indicator)

@@ -8,17 +8,21 @@ from features.indicators import definition as d
 from features.indicators.definition import Expression, Series, When
 from features.indicators.drafts import coded, earners
 from features.indicators.indicator import Indicator
-from features.indicators.vulnerability import confirmed, typhoon_months
+from features.indicators.vulnerability import ELDER, confirmed, typhoon_months
 
 SERIES: dict[str, Series] = {}
 COUNTY = (d.Attribute("area:county"),)
+ADULT = 18
+"""Age from which a person is an adult: 民法典 art. 17."""
+DISABLED = (1, 2, 3, 4)
+"""Grades of disability: GB/T 26341."""
 USUAL_HOUSEHOLDS = 200.0
 """Households with which a small county's rate is drawn to the whole; its numbers alone say little."""
 
 
 def indicators() -> list[Indicator]:
     """The family's generic indicators."""
-    return [*_seasons(), *_places(), *_sizes()]
+    return [*_seasons(), *_places(), *_sizes(), *_groups()]
 
 
 def _season(
@@ -58,6 +62,27 @@ def _sizes() -> list[Indicator]:
               d.Difference(people, earners()), "persons", 0,
               up=("按家庭结构比较：{value}不工作", "compared by make-up: {value} do not work"),
               down=("按家庭结构比较：{value}不工作", "compared by make-up: {value} do not work")),
+    ]  # fmt: skip
+
+
+def _groups() -> list[Indicator]:
+    """Who is in a household: what an evaluation compares groups by. A model may do without them."""
+
+    def has(
+        code: str, bodies: str, identifier: str, zh: str, en: str, people: d.Members, without: tuple[str, str]
+    ) -> Indicator:
+        return coded(code, bodies, identifier, (zh, en), d.Test(people, When(at_least=1.0)), "flag", 0,
+                     up=(f"按家庭成员比较：{zh}", f"compared by members: {en}"),
+                     down=(f"按家庭成员比较：{without[0]}", f"compared by members: {without[1]}"))  # fmt: skip
+
+    disabled = d.Members((("disability_grade", DISABLED),))
+    return [
+        has("C12", "police", "elder_in_household", "家有六十岁以上老人", "an elder in the household", d.Members(at_least=ELDER),
+            ("家中没有六十岁以上老人", "no elder in the household")),
+        has("C13", "police", "child_in_household", "家有未满十八岁子女", "a child in the household",
+            d.Members(younger_than=ADULT), ("家中没有未满十八岁子女", "no child in the household")),
+        has("C14", "disabled_federation", "disabled_in_household", "家有持证残疾人", "a disabled member", disabled,
+            ("家中没有持证残疾人", "no disabled member")),
     ]  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def gather_rows(
     evidence = read_evidence(project, rule, store, [*days, until, *(fold.known_by for fold in folds)], engine)
     indicators = used_indicators(project, task)
     ids = [indicator.id for indicator in indicators]
-    rows = read_rows(kept.panel, evidence, days, ids, until, progress=progress)
+    rows = read_rows(kept.panel, evidence, days, ids, until, compared=project.fairness, progress=progress)
     return Work(project, task, 0, 1, rows, evidence, until, tuple(indicator.direction for indicator in indicators))
 
 
