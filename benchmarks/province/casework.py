@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from serving.casework import actions as a
 from serving.casework import tables as t
-from serving.casework.cases import places_of
+from serving.casework.cases import needs_open, places_of
 from serving.casework.deadlines import next_due
 from tests.web.shown import explained
 
@@ -64,7 +64,8 @@ def row_of(luck, household, rank):
     return {
         "household_id": household, "level": level, "change": luck.choice(("new", "up", "same")), "change_per_100": 4,
         "probability": 0.3, "per_100": 30, "range": [0.25, 0.39], "rank": rank, "visit_by": "2026-11-13",
-        "situation": sentence, "explained": 0.86, "relief": [], "triggers": [],
+        "situation": sentence, "trend": [luck.randint(1, 40) for _ in range(12)],
+        "explained": 0.86, "relief": [], "triggers": [],
         "reasons": [{"family": family, **reason} for family in luck.sample(families, 3)],
     }  # fmt: skip
 
@@ -83,8 +84,8 @@ class Writer:
 
     def flush(self):
         """Write what waits, in the order of foreign keys."""
-        order = (t.CaseRow, t.PlaceRow, t.ReferralRow, t.SignalRow, t.FindingRow, t.EventRow, t.CountRow, t.WorkerRow,
-                 t.AccountRow, t.WeekRow)  # fmt: skip
+        order = (t.CaseRow, t.PlaceRow, t.ReferralRow, t.SignalRow, t.FindingRow, t.EventRow, t.CountRow, t.NeedRow,
+                 t.WorkerRow, t.AccountRow, t.WeekRow)  # fmt: skip
         with self.database.writing() as session:
             for table in order:
                 if self.rows.get(table):
@@ -124,7 +125,8 @@ def fill(database, tree, rules, options):
     waits = {state: (due - case.since if (due := next_due(case, rules)) else None) for state, case in kinds.items()}
     above = {village: places_of(tree, village) for village in villages}
     weeks = [NEWEST - timedelta(weeks=back) for back in range(WEEKS)]
-    counts, shown = Counter(), []
+    counts, needs, shown = Counter(), Counter(), []
+    asked = {state: needs_open(case) for state, case in kinds.items()}
     for week in weeks:
         writer.add(t.WeekRow, run_id=run_of(week), week=week, opened_at=NOW, body={})
     numbers = luck.sample(range(options.households), options.cases + options.closed)
@@ -145,10 +147,13 @@ def fill(database, tree, rules, options):
             one |= {"referral_id": f"{case_id}-1", "sent_at": since.isoformat()}
         wait = waits[state]
         add_case(writer, above[village], body, week, since, t.NEVER if wait is None else since + wait, luck, at, counts)
+        needs.update((area, need) for area in above[village] for need in asked[state])
         if week == NEWEST and len(shown) < 2_000:
             shown.append((household, village, f"{case_id}-1" if body["referrals"] else ""))
     for (week, area, state), number in counts.items():
         writer.add(t.CountRow, week=week, area_code=area, state=state, cases=number)
+    for (area, need), number in needs.items():
+        writer.add(t.NeedRow, area_code=area, need=need, cases=number)
     writer.flush()
     return shown
 

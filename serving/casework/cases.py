@@ -16,15 +16,18 @@ from sqlalchemy.orm import Session
 
 from features.divisions import AreaTree
 from serving.casework.case import Case, Event
+from serving.casework.classification import needs_of
 from serving.casework.deadlines import Rules, due, next_due
 from serving.casework.routing import PASSED_ON
 from serving.casework.tables import (
     NEVER,
     UNSAID,
+    Base,
     CaseRow,
     CountRow,
     EventRow,
     FindingRow,
+    NeedRow,
     OutgoingRow,
     PlaceRow,
     ReferralRow,
@@ -97,6 +100,7 @@ def save(
         session.add(first)
         session.flush()
         moved: list[tuple[str, int]] = [(case.state, 1)]
+        wanted = frozenset[str]()
         shared = {
             "case_id": case.case_id, "week": week, "state": case.state, "due_at": waits,
             "owner_account": values["owner_account"], **(said or UNSAID),
@@ -104,6 +108,7 @@ def save(
         session.execute(insert(PlaceRow), [{"area_code": area, **shared} for area in places])
     else:
         week, moved = before.week, [(before.state, -1), (case.state, 1)] if before.state != case.state else []
+        wanted = needs_open(Case.model_validate(before.body))
         seen = ("state", "due_at", "owner_account")
         shown = {name: values[name] for name in seen if getattr(before, name) != values[name]} | dict(said or {})
         if shown:
@@ -112,6 +117,7 @@ def save(
         for key, value in values.items():
             setattr(before, key, value)
     _count(session, week, places, moved)
+    _count_needs(session, places, wanted, needs_open(case))
     _write_events(session, case, events)
     _write_referrals(session, case, rules, at)
     _write_finding(session, case)
@@ -119,32 +125,64 @@ def save(
     session.flush()
 
 
+def needs_open(case: Case) -> frozenset[str]:
+    """Needs that nobody has met: on a department's desk, or found by a visit and not sent there yet."""
+    asked = {one.need for one in case.open_referrals}
+    if case.state == "classified" and case.standing is not None:
+        asked.update(needs_of(case.standing.form))
+    return frozenset(asked)
+
+
 def _count(session: Session, week: date, places: Iterable[str], moved: Iterable[tuple[str, int]]) -> None:
     rows = [{"week": week, "area_code": area, "state": state, "cases": by} for area in places for state, by in moved]
+    _add(session, CountRow, ("week", "area_code", "state"), rows)
+
+
+def _count_needs(session: Session, places: Iterable[str], before: frozenset[str], now: frozenset[str]) -> None:
+    moved = [(need, 1 if need in now else -1) for need in sorted(before ^ now)]
+    rows = [{"area_code": area, "need": need, "cases": by} for area in places for need, by in moved]
+    _add(session, NeedRow, ("area_code", "need"), rows)
+
+
+def _add(session: Session, table: type[Base], keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add to counts, those that are not there yet among them; both databases know this form of one statement."""
     if not rows:
         return
-    # both databases know this form, and one statement counts for all areas
     sqlite = session.get_bind().dialect.name == "sqlite"
-    made = sqlite_insert(CountRow) if sqlite else postgresql_insert(CountRow)
-    keys = [CountRow.week, CountRow.area_code, CountRow.state]
-    added = made.on_conflict_do_update(index_elements=keys, set_={"cases": CountRow.cases + made.excluded.cases})
-    session.execute(added, rows)
+    made = sqlite_insert(table) if sqlite else postgresql_insert(table)
+    column = table.__table__.c.cases
+    session.execute(made.on_conflict_do_update(index_elements=keys, set_={"cases": column + made.excluded.cases}), rows)
 
 
 def recount(session: Session) -> int:
     """Make the counts anew from the cases; returns how many were not what they should be."""
-    wanted: Counter[tuple[date, str, str]] = Counter()
-    for row in session.execute(select(PlaceRow.week, PlaceRow.area_code, PlaceRow.state)):
-        wanted[row.week, row.area_code, row.state] += 1
-    found = {(row.week, row.area_code, row.state): row.cases for row in session.scalars(select(CountRow))}
-    wrong = sum(found.get(key, 0) != wanted.get(key, 0) for key in found.keys() | wanted.keys())
+    states: Counter[tuple[Any, ...]] = Counter()
+    areas: dict[str, list[str]] = {}
+    for row in session.execute(select(PlaceRow.week, PlaceRow.area_code, PlaceRow.state, PlaceRow.case_id)):
+        states[row.week, row.area_code, row.state] += 1
+        areas.setdefault(row.case_id, []).append(row.area_code)
+    needs: Counter[tuple[Any, ...]] = Counter()
+    for body in session.scalars(select(CaseRow.body).where(CaseRow.state != "closed").execution_options(yield_per=500)):
+        case = Case.model_validate(body)
+        needs.update((area, need) for need in needs_open(case) for area in areas.get(case.case_id, ()))
+    return _put_right(session, CountRow, ("week", "area_code", "state"), states) + _put_right(
+        session, NeedRow, ("area_code", "need"), needs
+    )
+
+
+def _put_right(session: Session, table: type[Base], keys: Sequence[str], wanted: Counter[tuple[Any, ...]]) -> int:
+    """Write a table of counts anew where it is not what it should be; returns how many rows were not."""
+    columns = table.__table__.c
+    found = {
+        tuple(row[:-1]): row[-1] for row in session.execute(select(*(columns[key] for key in keys), columns.cases))
+    }
+    wrong: int = sum(found.get(key, 0) != wanted.get(key, 0) for key in found.keys() | wanted.keys())
     if wrong:
-        session.execute(delete(CountRow))
+        session.execute(delete(table))
         session.expire_all()
-        rows = [
-            {"week": week, "area_code": area, "state": state, "cases": n} for (week, area, state), n in wanted.items()
-        ]
-        session.execute(insert(CountRow), rows)
+        rows = [{**dict(zip(keys, key, strict=True)), "cases": number} for key, number in wanted.items()]
+        if rows:
+            session.execute(insert(table), rows)
     return wrong
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from importlib import resources
 
@@ -114,13 +114,8 @@ def needs_of(form: Form) -> tuple[str, ...]:
     >>> needs_of(Form(disposition="D2", needs=("N04",)))
     ('N01', 'N04')
     """
-    return needs_asked(form.disposition, form.needs)
-
-
-def needs_asked(disposition: str | None, chosen: Iterable[str]) -> tuple[str, ...]:
-    """The same of a disposition and the needs that were chosen beside it."""
-    rule = vocabulary().disposition.get(disposition or "")
-    return tuple(dict.fromkeys([*(rule.needs if rule else ()), *chosen]))
+    rule = vocabulary().disposition.get(form.disposition or "")
+    return tuple(dict.fromkeys([*(rule.needs if rule else ()), *form.needs]))
 
 
 def check(

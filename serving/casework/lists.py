@@ -22,11 +22,11 @@ from features.strict import Words
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Case, Event
-from serving.casework.classification import IDENTITY, needs_asked, needs_of
+from serving.casework.classification import IDENTITY, needs_of
 from serving.casework.desk import Desk, decision
 from serving.casework.paging import Page, beyond, place
 from serving.casework.refusals import AccessError, ConflictError
-from serving.casework.tables import CaseRow, MatchRow, PlaceRow, ReferralRow, ResourceRow
+from serving.casework.tables import MatchRow, NeedRow, ResourceRow
 
 Kind = Literal["service", "fund", "social_worker", "volunteer", "charity", "wish"]
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def policies(desk: Desk) -> tuple[Policy, ...]:
 
 
 def needs(desk: Desk, by: Actor, area: str | None = None) -> Mapping[str, int]:
-    """The need list of an area: open needs by code. Counts only; whose they are stands on the pages of cases.
+    """The need list of an area: households by open need. Counts only; whose they are stands on the pages of cases.
 
     Raises:
         AccessError: the area is not the actor's.
@@ -82,21 +82,9 @@ def needs(desk: Desk, by: Actor, area: str | None = None) -> Mapping[str, int]:
     area = area or by.area
     if by.role not in KEEPING | {"village", "supervisor"} or not desk.reaches(by, area):
         raise desk.refuse(by, "case_outside", area)
-    here = select(PlaceRow.case_id).where(PlaceRow.area_code == area, PlaceRow.case_id == ReferralRow.case_id).exists()
-    query = select(ReferralRow.need, func.count()).where(ReferralRow.open, here).group_by(ReferralRow.need)
+    query = select(NeedRow.need, NeedRow.cases).where(NeedRow.area_code == area, NeedRow.cases != 0)
     with desk.database.reading() as session:
-        found = {str(need): int(count) for need, count in session.execute(query)}
-        parts = (
-            CaseRow.body["records"],
-            CaseRow.body["round"].as_integer(),
-        )  # thousands of cases: no more than is needed
-        waiting = select(*parts).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
-        waiting = waiting.where(PlaceRow.area_code == area, PlaceRow.state == "classified")
-        for records, round_ in session.execute(waiting):  # classified, and not on anybody's desk yet
-            mine = [one["form"] for one in records if one["round"] == round_ and one["kind"] != "opinion"]
-            for need in needs_asked(mine[-1]["disposition"], mine[-1]["needs"]) if mine else ():
-                found[need] = found.get(need, 0) + 1
-    return dict(sorted(found.items()))
+        return {str(row.need): int(row.cases) for row in session.execute(query.order_by(NeedRow.need))}
 
 
 def add(

@@ -109,6 +109,15 @@ class CountRow(Base):
     __table_args__ = (Index("casework_count_area", "area_code", "week", "state", "cases"),)
 
 
+class NeedRow(Base):
+    """How many households of an area have a need that nobody has met yet."""
+
+    __tablename__ = "casework_need"
+    area_code: Mapped[str] = mapped_column(primary_key=True)
+    need: Mapped[str] = mapped_column(primary_key=True)
+    cases: Mapped[int]
+
+
 class ReferralRow(Base):
     """A referral as its department's desk sees it; the whole stands in the case."""
 

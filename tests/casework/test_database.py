@@ -28,7 +28,7 @@ def test_up_down_and_up_again(url: str) -> None:
     database = Database(url)
     assert (database.schema().current, database.schema().ready) == ("", False)
     planned = database.migrate(dry_run=True)
-    assert [step.revision for step in planned.steps] == ["0001", "0002", "0003", "0004", "0005", "0006"]
+    assert [step.revision for step in planned.steps] == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     assert database.schema().current == ""
     database.migrate()
     assert database.schema().ready
@@ -110,7 +110,7 @@ def test_an_old_schema_is_named_and_not_touched(url: str) -> None:
 def test_unknown_revision_and_unreadable_url(database: Database) -> None:
     with pytest.raises(UsageError) as refused:
         database.migrate("up", "0099")
-    assert refused.value.fields["known"] == "0001, 0002, 0003, 0004, 0005, 0006"
+    assert refused.value.fields["known"] == "0001, 0002, 0003, 0004, 0005, 0006, 0007"
     for url in ("mysql://x/y", "nonsense"):
         with pytest.raises(UsageError, match="cannot be read"):
             Database(url)

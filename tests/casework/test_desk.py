@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from features.errors import GateError, NothingToDo, UsageError
 from serving.casework import actions as a
-from serving.casework import cases
+from serving.casework import cases, lists
 from serving.casework.actor import Actor
 from serving.casework.alerts import discover, open_week, sealed_kinds
 from serving.casework.database import Database
@@ -313,6 +313,29 @@ def test_a_page_is_a_range_of_the_covering_index(desk: Desk) -> None:
     assert ["SEARCH casework_place USING COVERING INDEX casework_place_due (area_code=? AND due_at>?)"] == [
         row[3] for row in plan
     ]
+
+
+def test_open_needs_are_counted_from_the_visit_to_the_answer_and_by_a_new_schema_alike(desk: Desk) -> None:
+    made = opened(desk, 3)
+    for case in made:
+        desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)
+        desk.act(a.Classify(by=VILLAGE, form=form("V1")), case.case_id, 1)
+    desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), made[0].case_id, 2)
+    desk.act(a.Refer(by=TOWN, referral_id="r2", need="N10"), made[0].case_id, 3)
+    counted = {"N04": 3, "N10": 1}
+    assert lists.needs(desk, VILLAGE) == lists.needs(desk, COUNTY) == lists.needs(desk, SUPERVISOR) == counted
+    assert lists.needs(desk, COUNTY, OTHER_TOWN) == {}
+    desk.act(answer("F1"), made[0].case_id, 4)
+    counted["N04"] = 2
+    assert lists.needs(desk, COUNTY) == counted
+    desk.database.migrate("down", "0006")
+    desk.database.migrate()
+    assert lists.needs(desk, COUNTY) == lists.needs(desk, SUPERVISOR) == counted
+    with desk.database.writing() as session:
+        assert cases.recount(session) == 0
+        session.execute(text("UPDATE casework_need SET cases = 7"))
+        assert cases.recount(session) > 0
+    assert lists.needs(desk, COUNTY) == counted
 
 
 def test_counts_are_kept_with_every_change_at_every_level(desk: Desk) -> None:

@@ -1,0 +1,57 @@
+"""how many households of an area have an open need is kept, not counted for each page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision: str | None = "0006"
+branch_labels = None
+depends_on = None
+
+GOES_WITHOUT_SAYING = {"D1": ("N02",), "D2": ("N01",), "D7": ("N22",), "D9": ("N21",)}
+"""Needs of a disposition, as the vocabulary had them at this version."""
+
+
+def upgrade() -> None:
+    """To this version; open needs are counted once."""
+    kept = op.create_table(
+        "casework_need",
+        sa.Column("area_code", sa.String(length=80), nullable=False),
+        sa.Column("need", sa.String(length=80), nullable=False),
+        sa.Column("cases", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("area_code", "need"),
+    )
+    case = sa.table("casework_case", sa.column("case_id"), sa.column("state"), sa.column("body", sa.JSON))
+    place = sa.table("casework_place", sa.column("area_code"), sa.column("case_id"))
+    sent = sa.table("casework_referral", sa.column("case_id"), sa.column("need"), sa.column("open", sa.Boolean))
+    connection = op.get_bind()
+    found: set[tuple[str, str]] = {
+        (case_id, need)
+        for case_id, need in connection.execute(sa.select(sent.c.case_id, sent.c.need).where(sent.c.open))
+    }
+    for case_id, body in connection.execute(sa.select(case.c.case_id, case.c.body).where(case.c.state == "classified")):
+        found.update((case_id, need) for need in _asked(body))
+    of_case: dict[str, list[str]] = {}
+    for case_id, need in found:
+        of_case.setdefault(case_id, []).append(need)
+    counted: Counter[tuple[str, str]] = Counter()
+    for area, case_id in connection.execute(sa.select(place.c.area_code, place.c.case_id)):
+        counted.update((area, need) for need in of_case.get(case_id, ()))
+    rows = [{"area_code": area, "need": need, "cases": number} for (area, need), number in sorted(counted.items())]
+    op.bulk_insert(kept, rows)
+
+
+def _asked(body: dict[str, Any]) -> set[str]:
+    """Needs that a visit found and that nobody has sent to a department yet."""
+    forms = [one["form"] for one in body["records"] if one["round"] == body["round"] and one["kind"] != "opinion"]
+    return {*GOES_WITHOUT_SAYING.get(forms[-1]["disposition"] or "", ()), *forms[-1]["needs"]} if forms else set()
+
+
+def downgrade() -> None:
+    """Back to the version before."""
+    op.drop_table("casework_need")
