@@ -199,4 +199,5 @@ def _machine_row(explanation: Explanation) -> dict[str, Any]:
     """Numbers and reasons of a listed household, for those who may see them."""
     whole = household.to_plain(explanation)
     kept = ("level", "probability", "per_100", "range", "rank", "reasons", "explained", "relief", "triggers")
-    return {key: whole[key] for key in kept}
+    trend = [household.per_100(point.probability) for point in explanation.trend]
+    return {**{key: whole[key] for key in kept}, "trend": trend}
