@@ -16,6 +16,7 @@ from sqlalchemy import select
 from features.errors import UsageError
 from serving.casework import cases
 from serving.casework.actor import Actor
+from serving.casework.case import Case
 from serving.casework.desk import Desk, history
 from serving.casework.tables import RequestRow, SignalRow
 from serving.recorded import Milestone
@@ -36,7 +37,9 @@ class Link:
         return self.at.date() if isinstance(self.at, datetime) else self.at
 
 
-def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone] = ()) -> tuple[Link, ...]:
+def chain(
+    desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone] = (), *, newest: Case | None = None
+) -> tuple[Link, ...]:
     """Everything that is known of a household's way, oldest first; the look is written down.
 
     Args:
@@ -44,13 +47,14 @@ def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone]
         by: who looks; who visits before a score is seen gets no word of levels until the record is handed in.
         household_id: whose chain.
         records: departments' records of the household (`serving.recorded`); without them, only what people did.
+        newest: the household's newest case, where who asks has just looked at it.
 
     Raises:
         UsageError: the household has no case.
         AccessError: the household is not the actor's; written down.
     """
     with desk.database.reading() as session:
-        newest = cases.newest_case(session, household_id)
+        newest = newest or cases.newest_case(session, household_id)
         if newest is None:
             raise UsageError("case_unknown")
         events = history(session, household_id=household_id)

@@ -7,6 +7,7 @@ leaves no way to a deadlock and gives both databases the same meaning. Readers n
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class Database:
             event.listen(self.engine, "connect", _open_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._ready = False
+        self._look = threading.local()
 
     def __repr__(self) -> str:
         return f"Database({self.engine.dialect.name})"
@@ -91,6 +93,7 @@ class Database:
         Raises:
             DependencyError: the database does not answer, or its schema is not the code's.
         """
+        assert self._held is None, "who looks holds a connection, and must not wait for the writers' lock with it"
         with self._session() as session, session.begin():
             if not self.sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -98,9 +101,27 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent look."""
+        """One consistent look; inside `together`, the one that goes on."""
+        if self._held is not None:
+            yield self._held
+            return
         with self._session(**{_READING: True}) as session:
             yield session
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All looks of this thread inside are one: one connection, one state. Nothing may be written inside."""
+        with self.reading() as session:
+            outer, self._look.session = self._held, session
+            try:
+                yield
+            finally:
+                self._look.session = outer
+
+    @property
+    def _held(self) -> Session | None:
+        """The look that goes on in this thread."""
+        return getattr(self._look, "session", None)
 
     @contextmanager
     def _session(self, **options: object) -> Iterator[Session]:

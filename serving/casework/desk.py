@@ -7,6 +7,8 @@ who saw a household. What was refused for want of reach is written down without 
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +86,7 @@ class View:
     Attributes:
         signals: what lists said, newest first; None where this role visits before it sees a score.
         may: codes of what this actor's role may do now.
+        run_id: run of the newest list that named the case; empty where none did.
     """
 
     case: Case
@@ -91,6 +94,7 @@ class View:
     due: tuple[Due, ...]
     may: tuple[str, ...]
     events: tuple[Event, ...] = field(default=())
+    run_id: str = ""
 
 
 class Desk:
@@ -104,6 +108,7 @@ class Desk:
         self.book = RuleBook(rules, database)
         self.now = now
         self._reach = Reach(tree)
+        self._looks = threading.local()
 
     @property
     def rules(self) -> Rules:
@@ -135,9 +140,33 @@ class Desk:
             self.keeper.witness(head)
 
     def note(self, by: Actor, kind: str, subject: str, **detail: Any) -> None:
-        """Write one audit line by itself: a look, an export, a refusal."""
+        """Write one audit line by itself: a look, an export, a refusal; inside `looking`, when that ends."""
+        held: list[tuple[Actor, Entry]] | None = getattr(self._looks, "held", None)
+        if held is not None:
+            held.append((by, (kind, subject, detail)))
+            return
         with self.writing(by) as (_, entries):
             entries.append((kind, subject, detail))
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Looks of this thread inside rest on one state of the database, and are written down together at the end.
+
+        A page is made inside and given away after it, so that nobody sees anything before the log says so.
+        """
+        if getattr(self._looks, "held", None) is not None:
+            yield
+            return
+        held: list[tuple[Actor, Entry]] = []
+        self._looks.held = held
+        try:
+            with self.database.together():
+                yield
+        finally:
+            self._looks.held = None
+            for by, noted in itertools.groupby(held, key=lambda one: one[0]):
+                with self.writing(by) as (_, entries):
+                    entries.extend(entry for _, entry in noted)
 
     def refuse(self, by: Actor, code: str, subject: str, **fields: object) -> AccessError:
         """The refusal to raise, once it has been written down."""
@@ -226,11 +255,11 @@ class Desk:
             AccessError: it lies outside the actor's area or duties; written down.
         """
         with self.database.reading() as session:
-            case = cases.read(session, case_id)
+            row = session.get(CaseRow, case_id)
+            case = None if row is None else Case.model_validate(row.body)
             if case is not None and self._sees(by, case):
-                bodies = session.scalars(
-                    select(SignalRow.body).where(SignalRow.case_id == case_id).order_by(SignalRow.as_of.desc())
-                ).all()
+                said = select(SignalRow.body, SignalRow.run_id).where(SignalRow.case_id == case_id)
+                signals = session.execute(said.order_by(SignalRow.as_of.desc())).all()
                 events = history(session, case_id=case_id)
         if case is None:
             raise UsageError("case_unknown")
@@ -238,10 +267,11 @@ class Desk:
             raise self.refuse(by, "case_outside", case.household_id)
         score = by.role not in ("department", "auditor") and (not by.blind or case.first is not None)
         self.note(by, "view", case.household_id, case=case_id, score=score)
-        shown = tuple(bodies) if score else None
+        shown = tuple(body for body, _ in signals) if score else None
+        run_id = signals[0][1] if signals else ""
         if by.role == "department":
             case, events = for_department(case, by.department), ()
-        return View(case, shown, due(case, self.now(), self.rules), allowed(case, by.role), events)
+        return View(case, shown, due(case, self.now(), self.rules), allowed(case, by.role), events, run_id)
 
     def page(
         self, by: Actor, *, area: str | None = None, state: str | None = None, week: date | None = None,

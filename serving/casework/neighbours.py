@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, literal, or_, select, union_all
 
 from serving.casework.actor import Actor
 from serving.casework.desk import Desk
@@ -26,19 +26,24 @@ def neighbours(desk: Desk, by: Actor, case_id: str) -> Neighbours:
         row = session.get(CaseRow, case_id)
         if row is None or not desk.reaches(by, row.area_code):
             return Neighbours("", "")
-        found = []
-        for later in (False, True):
-            if by.role == "village":
-                query: Any = select(CaseRow.household_id).where(
-                    CaseRow.owner_account == by.account, CaseRow.state != "closed"
-                )
-                due, key = CaseRow.due_at, CaseRow.case_id
-            else:
-                query = select(CaseRow.household_id).join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
-                query = query.where(PlaceRow.area_code == by.area, PlaceRow.week == row.week)
-                due, key = PlaceRow.due_at, PlaceRow.case_id
-            beyond = due > row.due_at if later else due < row.due_at
-            same = and_(due == row.due_at, key > case_id if later else key < case_id)
-            order = (due, key) if later else (due.desc(), key.desc())
-            found.append(session.scalar(query.where(or_(beyond, same)).order_by(*order).limit(1)) or "")
-    return Neighbours(*found)
+        # one question for both; each half is one step in an index
+        halves = [_beside(by, row, later=later).subquery() for later in (False, True)]
+        rows = session.execute(union_all(*(select(half) for half in halves)))
+        found = {str(row.side): str(row.household_id) for row in rows}
+    return Neighbours(found.get("before", ""), found.get("after", ""))
+
+
+def _beside(by: Actor, row: CaseRow, *, later: bool) -> Any:
+    """The household right before or after a case, with its side."""
+    query: Any = select(literal("after" if later else "before").label("side"), CaseRow.household_id)
+    if by.role == "village":
+        query = query.where(CaseRow.owner_account == by.account, CaseRow.state != "closed")
+        due, key = CaseRow.due_at, CaseRow.case_id
+    else:
+        query = query.join(PlaceRow, PlaceRow.case_id == CaseRow.case_id)
+        query = query.where(PlaceRow.area_code == by.area, PlaceRow.week == row.week)
+        due, key = PlaceRow.due_at, PlaceRow.case_id
+    beyond = due > row.due_at if later else due < row.due_at
+    same = and_(due == row.due_at, key > row.case_id if later else key < row.case_id)
+    order = (due, key) if later else (due.desc(), key.desc())
+    return query.where(or_(beyond, same)).order_by(*order).limit(1)

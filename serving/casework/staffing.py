@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from features.errors import UsageError
@@ -15,6 +16,7 @@ from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.assignment import Proposal, Wanted, Worker, propose
 from serving.casework.desk import Desk
+from serving.casework.paging import Page
 from serving.casework.refusals import ActionDetailError, ActionError, ConflictError
 from serving.casework.tables import CaseRow, PlaceRow, WorkerRow
 
@@ -59,22 +61,36 @@ def put_worker(
 
 def workers(desk: Desk, session: Session, day: date, area: str) -> list[Worker]:
     """Everybody active whose area lies in an area or holds it, with open visits and absence on a day."""
-    near = {*desk.tree.inside(area), *cases.places_of(desk.tree, area)}
-    query = select(WorkerRow).where(WorkerRow.active, WorkerRow.area_code.in_(near)).order_by(WorkerRow.account)
-    rows = list(session.scalars(query))
-    counted = (
-        select(CaseRow.owner_account, func.count())
-        .where(CaseRow.owner_account.in_([row.account for row in rows]), CaseRow.state.in_(_LOAD))
-        .group_by(CaseRow.owner_account)
-    )
-    loads = {str(account): int(load) for account, load in session.execute(counted)}
+    near = [*desk.tree.inside(area), *cases.places_of(desk.tree, area)]
+    return _found(session, day, WorkerRow.area_code.in_(bindparam("near", near, expanding=True)))
+
+
+def worker_page(desk: Desk, by: Actor, *, after: str = "", limit: int = 50) -> Page[Worker]:
+    """Some of those active inside an actor's area, by account, with open visits and absence today.
+
+    Args:
+        desk: the service layer.
+        by: whose area it is.
+        after: account of the last one of the page before.
+        limit: how many.
+    """
+    # the whole holds everybody; its areas would be too many for one question
+    inside = desk.tree.inside(by.area) if desk.tree.chain(by.area)[1:] else None
+    here = [] if inside is None else [WorkerRow.area_code.in_(bindparam("inside", inside, expanding=True))]
+    with desk.database.reading() as session:
+        found = _found(session, desk.rules.day(desk.now()), WorkerRow.account > after, *here, limit=limit + 1)
+    return Page(tuple(found[:limit]), found[limit - 1].account if len(found) > limit else None)
+
+
+def _found(session: Session, day: date, *shown: Any, limit: int | None = None) -> list[Worker]:
+    row = WorkerRow
+    load = select(func.count()).where(CaseRow.owner_account == row.account, CaseRow.state.in_(_LOAD)).scalar_subquery()
+    columns = (row.account, row.role, row.area_code, row.capacity, load, row.away_from, row.away_until)
+    query = select(*columns).where(row.active, *shown).order_by(row.account).limit(limit)
     return [
-        Worker(
-            row.account, row.role, row.area_code, row.capacity, loads.get(row.account, 0),
-            away=row.away_from is not None and row.away_until is not None and row.away_from <= day <= row.away_until,
-        )
-        for row in rows
-    ]  # fmt: skip
+        Worker(account, role, area, capacity, count, away=bool(first and last and first <= day <= last))
+        for account, role, area, capacity, count, first, last in session.execute(query)
+    ]
 
 
 def _depth(desk: Desk, area: str, place: str) -> int | None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.deadlines import escalated_before
 from serving.casework.desk import MOST, STAFF, Desk, Line
@@ -214,9 +213,9 @@ def _lines(session: Session, wanted: Sequence[str], area: str, *, score: bool) -
 
 def case_of(desk: Desk, household_id: str) -> str | None:
     """The household's newest case."""
+    query = select(CaseRow.case_id).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc())
     with desk.database.reading() as session:
-        found = cases.newest_case(session, household_id)
-    return None if found is None else found.case_id
+        return session.scalars(query.limit(1)).first()
 
 
 def case_of_referral(desk: Desk, referral_id: str) -> str | None:
@@ -232,7 +231,8 @@ class Names(Mapping[str, str]):
         self._desk, self._known = desk, dict[str, str | None]()
         wanted = {one for one in accounts if one}
         if wanted:
-            query = select(AccountRow.account, AccountRow.name).where(AccountRow.account.in_(wanted))
+            here = AccountRow.account.in_(bindparam("wanted", sorted(wanted), expanding=True))
+            query = select(AccountRow.account, AccountRow.name).where(here)
             with desk.database.reading() as session:
                 self._known = {**dict.fromkeys(wanted), **{str(a): str(n) for a, n in session.execute(query)}}
 

@@ -7,11 +7,11 @@ import hmac
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from serving.casework.desk import Desk
-from serving.casework.tables import SessionRow
-from serving.web.accounts import Account, account_named
+from serving.casework.tables import AccountRow, SessionRow
+from serving.web.accounts import Account, account_of
 
 COOKIE = "zhouji_session"
 RENEWED_AFTER = timedelta(seconds=60)
@@ -40,11 +40,12 @@ class Sessions:
             return None
         now = self._desk.now()
         with self._desk.database.reading() as session:
-            row = session.get(SessionRow, digest(token))
-            if row is None or now - row.seen_at > self.idle or now - row.opened_at > self.longest:
-                return None
-            found = account_named(session, row.account)
-        if found is None or not found.active:
+            query = select(SessionRow, AccountRow).join(AccountRow, AccountRow.account == SessionRow.account)
+            known = session.execute(query.where(SessionRow.digest == digest(token))).one_or_none()
+        if known is None:
+            return None
+        row, found = known[0], account_of(known[1])
+        if not found.active or now - row.seen_at > self.idle or now - row.opened_at > self.longest:
             return None
         if now - row.seen_at > RENEWED_AFTER:
             with self._desk.database.writing() as session:

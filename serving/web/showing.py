@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 from fastapi import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from features.errors import DependencyError
 from serving.access.roles import ROLES
 from serving.web.office import Office
 from serving.web.rendering import HOMES, ROOMS, render
 from serving.web.visitor import office_of, visitor_of
+
+Given = ParamSpec("Given")
+
+
+def in_one_look(page: Callable[Given, Response]) -> Callable[Given, Response]:
+    """A page that only looks: one state of the database, one connection, and one note of all that was looked at.
+
+    The page names the office that it looks from `office`, as all pages do.
+    """
+
+    @functools.wraps(page)
+    def shown(*args: Given.args, **named: Given.kwargs) -> Response:
+        office = named["office"]
+        assert isinstance(office, Office)
+        with office.desk.looking():
+            return page(*args, **named)
+
+    return shown
 
 
 def show(request: Request, template: str, http: int = 200, /, **values: Any) -> HTMLResponse:

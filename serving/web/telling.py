@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
-
 from serving.casework import worklist
 from serving.casework.actor import Actor
 from serving.casework.case import Case
 from serving.casework.chain import Link, chain
+from serving.casework.desk import View
 from serving.casework.refusals import AccessError
-from serving.casework.tables import SignalRow
 from serving.recorded import Milestone
 from serving.web.office import Office
 
@@ -30,14 +28,9 @@ def case_id_of(office: Office, household_id: str) -> str:
     return found
 
 
-def told_of(office: Office, case: Case) -> Mapping[str, Any] | None:
+def told_of(office: Office, view: View) -> Mapping[str, Any] | None:
     """What the run of the case's newest list says in words; nothing where it cannot be told."""
-    query = (
-        select(SignalRow.run_id).where(SignalRow.case_id == case.case_id).order_by(SignalRow.as_of.desc()).limit(1)
-    )  # fmt: skip
-    with office.desk.database.reading() as session:
-        run_id = session.scalar(query)
-    return None if run_id is None else office.told(case.household_id, run_id)
+    return office.told(view.case.household_id, view.run_id) if view.run_id else None
 
 
 def day_of(told: Mapping[str, Any] | None) -> date | None:
@@ -51,4 +44,4 @@ def chain_of(office: Office, by: Actor, case: Case, told: Mapping[str, Any] | No
         Milestone(date.fromisoformat(one["day"]), one["table"], one["detail"])
         for one in (told or {}).get("records", ())
     ]
-    return chain(office.desk, by, case.household_id, records)
+    return chain(office.desk, by, case.household_id, records, newest=case)

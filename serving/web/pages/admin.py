@@ -19,7 +19,7 @@ from serving.web.appointments import Post, check_post
 from serving.web.office import Office
 from serving.web.pages.households import number
 from serving.web.pages.rules import unknown_years
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.steps import Difference, Planned, Typed, by_field, confirmed, differences, show_change
 from serving.web.visitor import OfficeOf, PostedOf, Staff, staff
 
@@ -30,6 +30,7 @@ SHOWN = 50
 
 
 @router.get("/admin")
+@in_one_look
 def administration(request: Request, office: OfficeOf, who: Administering) -> Response:
     """What there is to administer, and what wants attention."""
     whole = amendments.may_amend(office.desk, who.actor)
@@ -41,6 +42,7 @@ def administration(request: Request, office: OfficeOf, who: Administering) -> Re
 
 
 @router.get("/admin/accounts")
+@in_one_look
 def accounts(request: Request, office: OfficeOf, who: Administering) -> Response:
     """Accounts of the administrator's area."""
     chosen = {name: request.query_params.get(name, "").strip()[:40] for name in ("search", "role", "area")}
@@ -59,6 +61,7 @@ def _place(office: Office, who: Staff, code: str) -> str:
 
 
 @router.get("/admin/accounts/new")
+@in_one_look
 def new(request: Request, office: OfficeOf, who: Administering) -> Response:
     """The form of a new account."""
     return _form(request, office, who, {**dict.fromkeys(FIELDS, ""), "area": who.actor.area})
@@ -88,6 +91,7 @@ def make(request: Request, office: OfficeOf, who: Administering, form: PostedOf)
 
 
 @router.get("/admin/accounts/{account}")
+@in_one_look
 def account(request: Request, account: str, office: OfficeOf, who: Administering) -> Response:
     """One account with the form of its post."""
     known, post = appointments.found(office.desk, who.actor, account)
@@ -223,12 +227,14 @@ def _lines(office: Office, who: Staff, before: Post | None, after: Post) -> tupl
 
 
 @router.get("/admin/areas")
+@in_one_look
 def whole(request: Request, office: OfficeOf, who: Administering) -> Response:
     """The administrator's own area and those below it."""
     return _area(request, office, who, who.actor.area)
 
 
 @router.get("/admin/areas/{area}")
+@in_one_look
 def area(request: Request, area: str, office: OfficeOf, who: Administering) -> Response:
     """An area and those below it, with who covers it."""
     return _area(request, office, who, area)

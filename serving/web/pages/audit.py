@@ -10,7 +10,7 @@ from starlette.responses import Response
 from reports.plots import wilson
 from serving.casework import worklist
 from serving.casework.disclosure import LEAST
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
@@ -22,6 +22,7 @@ KINDS = (
 
 
 @router.get("/audit")
+@in_one_look
 def audit(request: Request, office: OfficeOf, who: Auditing) -> Response:
     """Lines of the log, newest first; the look is a line itself."""
     query, desk = request.query_params, office.desk

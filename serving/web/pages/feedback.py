@@ -12,7 +12,7 @@ from starlette.responses import Response
 from serving.casework import steering
 from serving.casework.disclosure import LEAST, hidden
 from serving.casework.steering import WEEKS, Answers
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
@@ -37,6 +37,7 @@ class Line:
 
 
 @router.get("/feedback")
+@in_one_look
 def feedback(request: Request, office: OfficeOf, who: Steering) -> Response:
     """The departments of the visitor's own area."""
     area = who.actor.area

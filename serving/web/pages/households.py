@@ -36,7 +36,7 @@ from serving.casework.words import word
 from serving.casework.workflow import closing_reasons
 from serving.web.filling import Filled, filled, typed_of
 from serving.web.office import Office
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.telling import case_id_of, chain_of, day_of, told_of
 from serving.web.visitor import OfficeOf, PageError, Posted, PostedOf, Staff, staff
 
@@ -51,6 +51,7 @@ _CASE_WORDS = {
 
 
 @router.get("/households/{household_id}")
+@in_one_look
 def household(request: Request, household_id: str, office: OfficeOf, who: Looking) -> Response:
     """The page."""
     return _page(request, office, who, household_id, done=request.query_params.get("done", ""))
@@ -66,7 +67,7 @@ def _page(
     department = who.actor.role == "department"
     body = view.signals[0] if view.signals else None
     blind = view.signals is None and not department
-    told = None if department else told_of(office, case)
+    told = None if department else told_of(office, view)
     chain = () if department else chain_of(office, who.actor, case, told)
     titles = lists.titles(office.desk, {_resource_of(link) for link in chain if link.kind == "matched"})
     by_field: dict[str, list[str]] = {}

@@ -21,7 +21,7 @@ from serving.casework.disclosure import LEAST, hidden, is_open, is_small
 from serving.casework.refusals import AccessError
 from serving.casework.steering import COUNTED, WEEKS, Figures
 from serving.web.office import Office
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
@@ -33,12 +33,14 @@ SHARE_OF = {"on_time": "due", "visited": "cases", "confirmed": "told"}
 
 
 @router.get("/overview")
+@in_one_look
 def overview(request: Request, office: OfficeOf, who: Steering) -> Response:
     """The visitor's own area."""
     return _page(request, office, who, who.actor.area)
 
 
 @router.get("/overview/{area}")
+@in_one_look
 def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Response:
     """An area inside it."""
     if area not in office.tree:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from features.strict import Words
 from serving.recorded import SourceRecord, shown_value, tables_of
 from serving.web.office import Office
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.telling import case_id_of
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
@@ -69,6 +69,7 @@ QUIET = frozenset({"selection_probability", "reason_verdicts", "visit_id", "sour
 
 
 @router.get("/households/{household_id}/records")
+@in_one_look
 def feeds(request: Request, household_id: str, office: OfficeOf, who: Reading) -> Response:
     """Feeds that may say something of a household, by department."""
     view = office.desk.view(who.actor, case_id_of(office, household_id))
@@ -82,6 +83,7 @@ def feeds(request: Request, household_id: str, office: OfficeOf, who: Reading) -
 
 
 @router.get("/households/{household_id}/records/{feed}")
+@in_one_look
 def records(request: Request, household_id: str, feed: str, office: OfficeOf, who: Reading) -> Response:
     """What one feed says, newest first; the look is written down."""
     view = office.desk.view(who.actor, case_id_of(office, household_id))

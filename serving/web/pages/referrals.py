@@ -15,7 +15,7 @@ from serving.casework.case import HELP_CODES, MECHANISM
 from serving.casework.refusals import AccessError, ActionDetailError, ConflictError
 from serving.web.office import Office
 from serving.web.pages.households import fen, number
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, Posted, PostedOf, Staff, staff
 
 router = APIRouter()
@@ -24,6 +24,7 @@ FIELDS = ("code", "help", "amount", "start", "end", "reasons", "note", "next")
 
 
 @router.get("/referrals")
+@in_one_look
 def inbox(request: Request, office: OfficeOf, who: Desks) -> Response:
     """What waits for an answer, or what was answered."""
     query = request.query_params
@@ -42,6 +43,7 @@ def _desk(who: Staff) -> str:
 
 
 @router.get("/referrals/{referral_id}")
+@in_one_look
 def referral(request: Request, referral_id: str, office: OfficeOf, who: Desks) -> Response:
     """One referral with the form of its answer."""
     return _page(request, office, who, referral_id)

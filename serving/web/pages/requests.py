@@ -19,7 +19,7 @@ from serving.casework.words import catalogue
 from serving.forgetting import forgetting
 from serving.web.filling import read_day
 from serving.web.office import Office
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.steps import by_field
 from serving.web.telling import case_id_of
 from serving.web.visitor import OfficeOf, Posted, PostedOf, Staff, staff
@@ -42,6 +42,7 @@ MOST_PERSONS = 20
 
 
 @router.get("/requests")
+@in_one_look
 def waiting(request: Request, office: OfficeOf, who: Deciding) -> Response:
     """Open requests of one's area, the most urgent first."""
     query = request.query_params
@@ -56,6 +57,7 @@ def waiting(request: Request, office: OfficeOf, who: Deciding) -> Response:
 
 
 @router.get("/households/{household_id}/requests")
+@in_one_look
 def of_household(request: Request, household_id: str, office: OfficeOf, who: Visiting) -> Response:
     """Everything that one household was told and asked for, and the form of a new request."""
     return _household(request, office, who, household_id, done=request.query_params.get("done", "")[:20])
@@ -116,6 +118,7 @@ def _authorisation(typed: Mapping[str, Any], office: Office) -> tuple[Authorisat
 
 
 @router.get("/requests/{request_id}")
+@in_one_look
 def one(request: Request, request_id: str, office: OfficeOf, who: Deciding) -> Response:
     """One request, and the form of its answer."""
     return _page(request, office, who, request_id)

@@ -47,7 +47,7 @@ def sheet_pdf(household_id: str, office: OfficeOf, who: Visiting) -> Response:
 
 def _sheet(office: Office, who: Staff, household_id: str) -> Sheet:
     view = office.desk.view(who.actor, case_id_of(office, household_id))
-    told = told_of(office, view.case)
+    told = told_of(office, view)
     chain = chain_of(office, who.actor, view.case, told)
     return sheet_of(office.desk, who.actor, view, chain, day_of(told))
 

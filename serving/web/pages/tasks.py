@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from serving.casework import worklist
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, Staff, staff
 
 router = APIRouter()
@@ -17,6 +17,7 @@ Visitors = Annotated[Staff, Depends(staff("village", "town", "county"))]
 
 
 @router.get("/tasks")
+@in_one_look
 def tasks(request: Request, office: OfficeOf, who: Visitors) -> Response:
     """Overdue and due ones first, then by village; no word of scores on this page for anybody."""
     page = office.desk.tasks(who.actor, after=request.query_params.get("after"), limit=50)
@@ -29,6 +30,7 @@ def tasks(request: Request, office: OfficeOf, who: Visitors) -> Response:
 
 
 @router.get("/escalated")
+@in_one_look
 def escalated(request: Request, office: OfficeOf, who: Above) -> Response:
     """What stayed overdue so long that it comes to those above, of all weeks."""
     after = request.query_params.get("after")

@@ -16,7 +16,7 @@ from serving.casework import staffing, worklist
 from serving.casework.assignment import Worker
 from serving.casework.worklist import TABS, Filters, Row
 from serving.web.office import Office
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, PageError, PostedOf, Staff, staff
 
 router = APIRouter()
@@ -28,12 +28,14 @@ SHOWN = 20
 
 
 @router.get("/weeks")
+@in_one_look
 def weeks(request: Request, office: OfficeOf, who: Offices) -> Response:
     """All weeks."""
     return show(request, "weeks.html", weeks=worklist.week_lines(office.desk, who.actor))
 
 
 @router.get("/weeks/{week}")
+@in_one_look
 def week(request: Request, week: str, office: OfficeOf, who: Offices) -> Response:
     """One week's list."""
     known = worklist.week_lines(office.desk, who.actor)

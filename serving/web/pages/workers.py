@@ -18,7 +18,7 @@ from serving.casework.tables import WorkerRow
 from serving.web.appointments import MOST_CAPACITY
 from serving.web.office import Office
 from serving.web.pages.households import number
-from serving.web.showing import show
+from serving.web.showing import in_one_look, show
 from serving.web.steps import Difference, Planned, by_field, confirmed, differences, show_change
 from serving.web.visitor import OfficeOf, PostedOf, Staff, staff
 
@@ -30,22 +30,21 @@ FIELDS = ("capacity", "away_from", "away_until", "version")
 
 
 @router.get("/workers")
+@in_one_look
 def workers(request: Request, office: OfficeOf, who: Leading) -> Response:
     """Everybody of one's area who visits."""
-    desk = office.desk
-    with desk.database.reading() as session:
-        found = staffing.workers(desk, session, desk.rules.day(desk.now()), who.actor.area)
     after = request.query_params.get("after", "")[:40]
-    mine = [one for one in found if desk.reaches(who.actor, one.area_code) and one.account > after]
-    onward = mine[SHOWN - 1].account if len(mine) > SHOWN else ""
+    page = staffing.worker_page(office.desk, who.actor, after=after, limit=SHOWN)
     return show(
-        request, "workers.html", workers=mine[:SHOWN], onward=onward, first=not after, people=worklist.people(desk),
+        request, "workers.html", workers=page.rows, onward=page.next or "", first=not after,
+        people=worklist.people(office.desk, [one.account for one in page.rows]),
         done=request.query_params.get("done", "")[:40],
         place_of=lambda one: office.tree.path(one.area_code, who.language) or one.area_code,
     )  # fmt: skip
 
 
 @router.get("/workers/{account}")
+@in_one_look
 def worker(request: Request, account: str, office: OfficeOf, who: Leading) -> Response:
     """One of them, with the forms."""
     row = _row(office, who, account)
