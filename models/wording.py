@@ -156,8 +156,9 @@ def sentence(voice: Voice, entry: IndicatorEntry, reason: Reason) -> str:
         return voice.text("text", "named_value", name=entry.names[voice.language], value=shown)
 
     def placed(found: re.Match[str]) -> str:
-        shown = _placed(fields[found[1]] or "", template[found.end() :].lstrip())
-        return _apart(template[: found.start()], shown) + shown
+        after = template[found.end() :]
+        shown = _placed(fields[found[1]] or "", after.lstrip())
+        return _apart(template[: found.start()], shown) + shown + _apart(shown, after)
 
     return _PLACEHOLDER.sub(placed, template)
 
@@ -170,13 +171,14 @@ def _needs(template: str) -> set[str]:
     return {found[1] for found in _PLACEHOLDER.finditer(template)}
 
 
-def _apart(before: str, shown: str) -> str:
+def _apart(before: str, after: str) -> str:
     """The space that Chinese text sets between a character and a number.
 
-    >>> _apart("每月", "81 千瓦时"), _apart("power use: ", "81 kWh"), _apart("每月", "不详")
-    (' ', '', '')
+    >>> _apart("每月", "81 千瓦时"), _apart("27,130", "元"), _apart("power use: ", "81 kWh"), _apart("每月", "不详")
+    (' ', ' ', '', '')
     """
-    return " " if _CJK.match(before[-1:]) and shown[:1].isdigit() else ""
+    number, letter = (after[:1], before[-1:]) if after[:1].isdigit() else (before[-1:], after[:1])
+    return " " if number.isdigit() and _CJK.match(letter) else ""
 
 
 def _placed(shown: str, after: str) -> str:

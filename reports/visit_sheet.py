@@ -211,12 +211,12 @@ def _cut(text: str, language: str) -> str:
 # --- PDF and page ---------------------------------------------------------------------------------------------------
 
 
-def to_pdf(sheet: Sheet, language: str = "zh") -> bytes:
-    """The sheet as PDF, two sides at most."""
+def to_pdf(*sheets: Sheet, language: str = "zh") -> bytes:
+    """One sheet or several as PDF, each of two sides at most and counted by itself."""
     template = resources.files("reports").joinpath("templates", TEMPLATE).read_bytes()
-    data = json.dumps(content(sheet, language), ensure_ascii=False, sort_keys=True)
+    data = json.dumps([content(sheet, language) for sheet in sheets], ensure_ascii=False, sort_keys=True)
     made = _compiler().compile(
-        input=template, format="pdf", sys_inputs={"sheet": data}, timestamp=int(sheet.at.timestamp())
+        input=template, format="pdf", sys_inputs={"sheets": data}, timestamp=int(sheets[0].at.timestamp())
     )
     assert isinstance(made, bytes)  # one document, and no pictures of its pages
     return made

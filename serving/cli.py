@@ -236,12 +236,18 @@ def list_import(
     file: Annotated[Path, typer.Argument(help="填好的 XLSX the filled list")],
     task: TaskName = None,
     errors: Annotated[Path | None, typer.Option("--errors", help="错误行另存 XLSX with the rejected rows")] = None,
+    account: Annotated[
+        str, typer.Option("--account", help="记入个案的账号 the account that records, where cases are opened")
+    ] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """读回填好的清单：结果入库，并记到当周运行。 Read a filled list back: findings enter the store and the run."""
-    from serving.commands import weekly
+    """读回填好的清单：记入个案，或直接入库。 Read a filled list back, into its cases or into the store."""
+    from serving.commands import casework, weekly
 
-    weekly.list_import(console, file, task=task, errors=errors, dry_run=dry_run)
+    if account or casework.has_cases(console, file):
+        casework.list_import(console, file, account, task=task, errors=errors, dry_run=dry_run)
+    else:
+        weekly.list_import(console, file, task=task, errors=errors, dry_run=dry_run)
 
 
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="进程数 processes")]

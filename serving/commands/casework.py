@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from features.engines.duckdb import engine
-from features.errors import NothingToDo, UsageError
+from features.errors import DataError, NothingToDo, UsageError
 from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
@@ -24,10 +24,71 @@ from serving.casework.desk import Desk, open_desk
 from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
 from serving.casework.requests import erase_expired, expired_identities, finish_erasures, unfinished_erasures
+from serving.casework.returned import Taken, read_returned, take
+from serving.casework.tables import WeekRow
 from serving.console import Console, day_of, read_day
+from serving.filled import Filled, Rejected, read_sheet, shown_run, write_rejected
 from serving.forgetting import forgetting
 from serving.outbox import Outbox, receivers
-from serving.runs import newest_on
+from serving.runs import newest_on, with_run_id
+from serving.web.accounts import account_named, actor_of
+
+
+def has_cases(console: Console, file: Path) -> bool:
+    """Whether the list of a file was made into cases: what people found belongs there then, in whole."""
+    database = open_database(console.settings, console.home.project(console.project.name))
+    if not database.schema().ready:
+        return False
+    with database.reading() as session:
+        return session.get(WeekRow, read_sheet(file).run_id) is not None
+
+
+def list_import(
+    console: Console, file: Path, account: str, *, task: str | None, errors: Path | None, dry_run: bool
+) -> None:
+    """Record a filled list in its cases, as the page of imports does; exit code 3 when rows were not taken."""
+    if not account:
+        raise UsageError("list_needs_account")
+    desk, language = open_desk(console.project, console.settings), console.language
+    by = actor_of(account_named(desk, account))
+    if by.role not in ("town", "county"):
+        raise UsageError("list_account_unfit", account=account)
+    run_id = read_sheet(file).run_id
+    run = with_run_id(console.home.project(console.project.name), console.project.task(task)[0], run_id)
+    if run is None:
+        raise DataError("list_run_unknown", run=shown_run(run_id))
+    read = read_returned(desk, by, file, run, called=file.name)
+    rejected, at_odds = read.of("rejected"), read.of("changed")
+    taken = Taken()
+    if not dry_run:
+        versions = {line.household: line.case.version for line in read.lines if line.case is not None}
+        taken = take(desk, by, read, versions, frozenset())
+        if errors is not None and rejected:
+            rows = tuple(Rejected(line.line, "", "", line.cells, line.why) for line in rejected)
+            write_rejected(Filled(read.run_id, (), rows, 0, read.columns), errors, language)
+    accepted = len(read.of("ready")) if dry_run else len(taken.written)
+    console.say(
+        f"记入个案 {accepted} 户，退回 {len(rejected)} 行，与已有记录不一致 {len(at_odds)} 户，相同 {len(read.of('same'))} 户，未填 {read.empty} 行",
+        f"{accepted} households recorded, {len(rejected)} rows rejected, {len(at_odds)} at odds with a record that is there, {len(read.of('same'))} the same, {read.empty} rows not filled in",
+    )
+    refused = [(line.line, column, text.of(language)) for line in rejected for column, text in line.why]
+    if refused:
+        console.table(
+            ("退回的行", "rejected rows"), [("行", "line"), ("列", "column"), ("原因", "reason")],
+            [list(one) for one in refused],
+        )  # fmt: skip
+    if at_odds:
+        console.say(
+            "与已有记录不一致的，请在网页的导入页面对照后作为第二意见补充。",
+            "Lay those at odds beside the record on the page of imports, and add them there as second opinions.",
+        )
+    console.finish(
+        run_id=read.run_id, accepted=accepted, empty=read.empty, same=len(read.of("same")),
+        rejected=[{"line": line, "column": column, "message": message} for line, column, message in refused],
+        at_odds=[line.household for line in at_odds], conflicts=dict(taken.conflicts), dry_run=dry_run,
+    )  # fmt: skip
+    if rejected or at_odds or taken.conflicts:
+        console.exit_code = 3
 
 
 def migrate(console: Console, direction: str, *, to: str | None, dry_run: bool) -> None:

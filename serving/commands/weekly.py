@@ -152,7 +152,7 @@ def _sheet(console: Console, told: Explanation) -> bytes:
     from serving.casework.sheets import sheet_of_explanation
 
     at = datetime.now(read_rules(console.project.folder).zone)
-    return to_pdf(sheet_of_explanation(told, "zhouji explain", at), console.language)
+    return to_pdf(sheet_of_explanation(told, "zhouji explain", at), language=console.language)
 
 
 def list_import(console: Console, file: Path, *, task: str | None, errors: Path | None, dry_run: bool) -> None:

@@ -232,10 +232,17 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def account_named(session: Session, account: str) -> Account | None:
-    """The account of a name."""
-    row = session.get(AccountRow, account)
-    return None if row is None else account_of(row)
+def account_named(desk: Desk, account: str) -> Account:
+    """The account of a name, that may be used.
+
+    Raises:
+        UsageError: there is none, or it is switched off.
+    """
+    with desk.database.reading() as session:
+        row = session.get(AccountRow, account)
+    if row is None or not row.active:
+        raise UsageError("account_unknown", account=account)
+    return account_of(row)
 
 
 def account_of(row: AccountRow) -> Account:

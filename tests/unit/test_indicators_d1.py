@@ -37,7 +37,7 @@ DIRECTIONS = {
     "Q02": UP,
     "U01": UP,
 }
-CONTEXT = {f"C{n:02d}" for n in range(1, 12)}
+CONTEXT = {f"C{n:02d}" for n in range(1, 15)}
 FOUND = generic()
 CODED = {one.id: one for one in FOUND.values() if one.code}
 STORE = {"delivery"}

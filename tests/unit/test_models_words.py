@@ -98,14 +98,14 @@ def worded(unit: str, zh: str, en: str) -> IndicatorEntry:
 
 
 @pytest.mark.parametrize(("unit", "value", "zh", "en", "said_zh", "said_en"), [
-    ("money", 2713000, "自付{value}", "paid {value}", "自付27,130 元", "paid 27,130 yuan"),
-    ("yuan", 27130, "自付{value}元", "paid {value} yuan", "自付27,130元", "paid 27,130 yuan"),
-    ("months", 3, "断缴{value}", "a gap of {value}", "断缴3 个月", "a gap of 3 months"),
-    ("months", 1, "断缴{value}", "a gap of {value}", "断缴1 个月", "a gap of 1 month"),
-    ("share", 0.324, "占{value}", "{value} of need", "占32%", "32% of need"),
-    ("persons", 4, "家庭{value}人", "{value} members", "家庭4人", "4 members"),
-    ("count", 2, "住院{value}次", "{value} admissions", "住院2次", "2 admissions"),
-    ("log_ratio", np.log(0.5), "是平时的{value}", "is {value} the usual", "是平时的0.5 倍", "is 0.5 × the usual"),
+    ("money", 2713000, "自付{value}", "paid {value}", "自付 27,130 元", "paid 27,130 yuan"),
+    ("yuan", 27130, "自付{value}元", "paid {value} yuan", "自付 27,130 元", "paid 27,130 yuan"),
+    ("months", 3, "断缴{value}", "a gap of {value}", "断缴 3 个月", "a gap of 3 months"),
+    ("months", 1, "断缴{value}", "a gap of {value}", "断缴 1 个月", "a gap of 1 month"),
+    ("share", 0.324, "占{value}", "{value} of need", "占 32%", "32% of need"),
+    ("persons", 4, "家庭{value}人", "{value} members", "家庭 4 人", "4 members"),
+    ("count", 2, "住院{value}次", "{value} admissions", "住院 2 次", "2 admissions"),
+    ("log_ratio", np.log(0.5), "是平时的{value}", "is {value} the usual", "是平时的 0.5 倍", "is 0.5 × the usual"),
     ("rank", 0.9, "收入：{value}", "income: {value}", "收入：每 10 户同类家庭中约有 9 户比这户低",
      "income: about 9 of 10 similar households are lower"),
     ("flag", 1, "欠费：{value}", "arrears: {value}", "欠费：是", "arrears: yes"),
@@ -119,12 +119,23 @@ def test_a_value_takes_its_place_in_a_sentence(unit, value, zh, en, said_zh, sai
 def test_what_is_not_known_is_not_spoken_of() -> None:
     aside = worded("money", "收入{value}（平时{usual}）", "income is {value} (usually {usual})")
     zh, en = Voice("zh", Currency()), Voice("en", Currency())
-    assert sentence(zh, aside, reason(value=100000.0)) == "收入1,000 元"
+    assert sentence(zh, aside, reason(value=100000.0)) == "收入 1,000 元"
     assert sentence(en, aside, reason(value=100000.0)) == "income is 1,000 yuan"
-    assert sentence(zh, aside, reason(value=100000.0, usual=300000.0)) == "收入1,000 元（平时3,000 元）"
+    assert sentence(zh, aside, reason(value=100000.0, usual=300000.0)) == "收入 1,000 元（平时 3,000 元）"
     needed = worded("money", "收入由{previous}变为{value}", "income went from {previous} to {value}")
     assert sentence(zh, needed, reason(value=100000.0)) == "收入：1,000 元"
     assert sentence(en, needed, reason(value=100000.0)) == "income: 1,000 yuan"
+
+
+def test_a_value_of_nothing_has_its_own_sentence() -> None:
+    entry = worded("months", "{value}前退出救助 | 正在享受救助", "assistance ended {value} ago | assistance goes on")
+    zh, en = Voice("zh", Currency()), Voice("en", Currency())
+    assert (sentence(zh, entry, reason(value=0.0)), sentence(en, entry, reason(value=0.0))) == (
+        "正在享受救助",
+        "assistance goes on",
+    )
+    assert sentence(zh, entry, reason(value=3.0)) == "3 个月前退出救助"
+    assert sentence(en, entry, reason(value=1.0)) == "assistance ended 1 month ago"
 
 
 def test_indicators_of_one_topic_make_one_reason_and_the_weightiest_speaks() -> None:

@@ -83,6 +83,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/weeks"): Door(roles("town", "county", "supervisor")),
     ("GET", "/weeks/{week}"): Door(roles("town", "county", "supervisor")),
     ("POST", "/weeks/{week}/assign"): Door(roles("town", "county")),
+    ("POST", "/sheets"): Door(roles("town", "county")),
     ("GET", "/weeks/{week}/list.xlsx"): Door(OFFICES, missing=404),
     ("GET", "/weeks/{week}/import"): Door(OFFICES, missing=404),
     ("POST", "/weeks/{week}/import"): Door(OFFICES, missing=404),

@@ -6,16 +6,20 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import select
 
+from features.errors import UsageError
 from serving.casework import actions as a
 from serving.casework import cases
 from serving.casework.case import Case
 from serving.casework.tables import AuditRow
+from serving.commands import casework
+from serving.console import Console
 from serving.web.office import Office
 from tests.casework.desks import Clock, household
 from tests.casework.made import TOWN, TOWN_AREA, VILLAGE, form
@@ -171,6 +175,42 @@ def test_rows_of_other_areas_are_rejected(week: Office) -> None:
     answer = send(town, answered(content, {8: VISIT}))
     page = town.get(answer.headers["location"]).text
     assert "这一户不在您的辖区" in page and "确认导入</button>" not in page
+
+
+def test_the_command_records_a_list_in_its_cases_as_the_page_does(
+    week: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With an account that may; without one nothing is taken, and no field is lost on the way."""
+    content = signed_in(week, "c1").get(f"{WEEK}/list.xlsx").content
+    week.desk.act(a.Assign(by=TOWN, to=VILLAGE), case_of(week, 2).case_id, 0)
+    week.desk.act(a.Classify(by=VILLAGE, form=form("V3")), case_of(week, 2).case_id, 1)
+    file, errors = tmp_path / "back.xlsx", tmp_path / "errors.xlsx"
+    rows = {0: {**VISIT, "cause_2": "C4"}, 1: {**VISIT, "validity": "大概困难"}, 2: VISIT}
+    file.write_bytes(answered(content, rows))
+    monkeypatch.setattr(casework, "open_desk", lambda *_: week.desk)
+    monkeypatch.setattr(casework, "open_database", lambda *_: week.desk.database)
+    console = Console(week.settings, None, as_json=True, quiet=True, verbose=False, colour=False, agreed=False)
+    console.__dict__["project"] = week.project
+
+    def taken(account: str, *, dry_run: bool = False) -> dict[str, Any]:
+        casework.list_import(console, file, account, task=None, errors=errors, dry_run=dry_run)
+        assert console.exit_code == 3
+        return console.answer
+
+    assert casework.has_cases(console, file)
+    for account, code in (("", "list_needs_account"), ("nobody", "account_unknown"), ("s1", "list_account_unfit")):
+        with pytest.raises(UsageError) as wrong:
+            casework.list_import(console, file, account, task=None, errors=None, dry_run=False)
+        assert wrong.value.code == code
+    planned = taken("c1", dry_run=True)
+    assert planned["accepted"] == 1 and case_of(week, 0).first is None and not errors.exists()
+    done = taken("c1")
+    assert done["accepted"] == 1 and [one["column"] for one in done["rejected"]] == ["validity"]
+    assert done["at_odds"] == [household(2)] and errors.is_file()
+    first = case_of(week, 0).first
+    assert first is not None and (first.by.account, first.form.causes, first.form.depth) == ("c1", ("C1", "C4"), 2)
+    assert case_of(week, 2).first.form.validity == "V3"
+    assert taken("c1")["accepted"] == 0, "the same file again says that it is there"
 
 
 def test_an_upload_is_its_senders_and_expires(week: Office, clock: Clock) -> None:

@@ -55,7 +55,7 @@ def read(pdf: bytes, folder: Path) -> tuple[str, int]:
 @pytest.mark.parametrize("blind", [False, True])
 def test_every_field_of_the_record_is_on_two_sides(tmp_path: Path, language: str, *, blind: bool) -> None:
     sheet = made(blind=blind)
-    text, sides = read(to_pdf(sheet, language), tmp_path)
+    text, sides = read(to_pdf(sheet, language=language), tmp_path)
     assert sides == 2
     shown = content(sheet, language)
     fields = [field for part in shown["parts"] for field in part["fields"]]
@@ -84,7 +84,7 @@ def test_what_people_typed_is_no_markup(tmp_path: Path) -> None:
 
 def test_very_long_texts_stay_on_two_sides(tmp_path: Path) -> None:
     assert read(to_pdf(made(text="近三个月医疗自付" * 200)), tmp_path)[1] == 2
-    assert read(to_pdf(made(text="own medical payments " * 90), "en"), tmp_path)[1] == 2
+    assert read(to_pdf(made(text="own medical payments " * 90), language="en"), tmp_path)[1] == 2
 
 
 @pytest.fixture
@@ -124,6 +124,24 @@ def test_a_county_reads_the_reasons_and_each_sheet_is_written_down(desk: Office,
     assert [(line.account, line.subject) for line in lines] == [("c1", household(0))]
 
 
+def test_the_chosen_of_a_list_are_printed_together_and_each_is_written_down(desk: Office, tmp_path: Path) -> None:
+    who = signed_in(desk, "c1")
+    page = who.get("/weeks/2026-03-01").text
+    assert 'formaction="/sheets" formnovalidate' in page
+    chosen = re.findall(r'name="case" value="([0-9a-f]+:\d+)"', page)[:3]
+    answer = who.post("/sheets", "/weeks/2026-03-01", case=chosen)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf"
+    text, sides = read(answer.content, tmp_path)
+    assert sides == 6 and text.count("第1页，共2页") == text.count("第2页，共2页") == 3
+    with desk.desk.database.reading() as session:
+        lines = list(session.scalars(select(AuditRow).where(AuditRow.kind == "export")))
+    assert len({line.subject for line in lines}) == len(lines) == 3
+    none = who.post("/sheets", "/weeks/2026-03-01")
+    assert none.status_code == 422 and "勾选了 0 户" in none.text
+    elsewhere = signed_in(desk, "t1").post("/sheets", "/help", case=["f" * 24 + ":1"])
+    assert elsewhere.status_code == 404
+
+
 def test_sheets_are_for_visitors_of_the_area(desk: Office) -> None:
     for account, status in (("s1", 403), ("d1", 403), ("u1", 403), ("x1", 403)):
         assert signed_in(desk, account).get(f"/households/{household(0)}/sheet.pdf").status_code == status
@@ -134,4 +152,4 @@ def test_sheets_are_for_visitors_of_the_area(desk: Office) -> None:
 def test_long_records_leave_room_for_what_is_asked_of_everybody(tmp_path: Path) -> None:
     long = "住院结算 自付 13,400 元，门诊结算 自付 2,100 元，药店结算 自付 600 元，救助待遇 未到账，" * 3
     for language in ("zh", "en"):
-        assert read(to_pdf(made(blind=True, text=long), language), tmp_path)[1] == 2
+        assert read(to_pdf(made(blind=True, text=long), language=language), tmp_path)[1] == 2

@@ -1,4 +1,4 @@
-"""Visit sheets: one household on paper, as PDF or as a page to print. What leaves the house is written down."""
+"""Visit sheets: households on paper, as PDF or as a page to print. What leaves the house is written down."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse, Response
 
+from features.errors import UsageError
 from reports.visit_sheet import Sheet, short_code, to_html, to_pdf
 from serving.casework.sheets import sheet_of
 from serving.web.office import Office
 from serving.web.rendering import versioned
 from serving.web.telling import case_id_of, chain_of, day_of, told_of
-from serving.web.visitor import OfficeOf, Staff, staff
+from serving.web.visitor import OfficeOf, PostedOf, Staff, staff
 
 router = APIRouter()
 Visiting = Annotated[Staff, Depends(staff("village", "town", "county"))]
+Offices = Annotated[Staff, Depends(staff("town", "county"))]
+MOST_SHEETS = 50
+"""Sheets that are printed together; a page of a list has fewer."""
 
 
 @router.get("/households/{household_id}/sheet")
 def sheet(household_id: str, office: OfficeOf, who: Visiting) -> Response:
     """The sheet as a page."""
-    made = _sheet(office, who, household_id)
+    made = _sheet(office, who, case_id_of(office, household_id))
     here = f"/households/{made.household}"
     links = [
         (here, who.say("返回家庭页面", "Back to the household")),
@@ -36,17 +40,32 @@ def sheet(household_id: str, office: OfficeOf, who: Visiting) -> Response:
 @router.get("/households/{household_id}/sheet.pdf")
 def sheet_pdf(household_id: str, office: OfficeOf, who: Visiting) -> Response:
     """The sheet as PDF."""
-    made = _sheet(office, who, household_id)
-    content = to_pdf(made, who.language)
+    made = _sheet(office, who, case_id_of(office, household_id))
+    content = to_pdf(made, language=who.language)
     _told(office, who, made, content)
-    name = f"visit-{short_code(made.household)}.pdf"
-    return Response(
-        content, media_type="application/pdf", headers={"content-disposition": f'inline; filename="{name}"'}
-    )
+    return _pdf(content, f"visit-{short_code(made.household)}.pdf")
 
 
-def _sheet(office: Office, who: Staff, household_id: str) -> Sheet:
-    view = office.desk.view(who.actor, case_id_of(office, household_id))
+@router.post("/sheets")
+def sheets_pdf(office: OfficeOf, who: Offices, form: PostedOf) -> Response:
+    """The sheets of the chosen households in one PDF."""
+    chosen = list(dict.fromkeys(text.partition(":")[0] for text in form.many("case")))
+    if not 0 < len(chosen) <= MOST_SHEETS:
+        raise UsageError("sheets_chosen", chosen=len(chosen), most=MOST_SHEETS)
+    made = [_sheet(office, who, case_id) for case_id in chosen]
+    content = to_pdf(*made, language=who.language)
+    for one in made:
+        _told(office, who, one, content)
+    return _pdf(content, f"visits-{made[0].at:%Y-%m-%d}.pdf")
+
+
+def _pdf(content: bytes, name: str) -> Response:
+    shown = {"content-disposition": f'inline; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=shown)
+
+
+def _sheet(office: Office, who: Staff, case_id: str) -> Sheet:
+    view = office.desk.view(who.actor, case_id)
     told = told_of(office, view)
     chain = chain_of(office, who.actor, view.case, told)
     return sheet_of(office.desk, who.actor, view, chain, day_of(told))
