@@ -17,8 +17,9 @@ from features.errors import UsageError
 from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Case
-from serving.casework.desk import Desk, history
-from serving.casework.tables import RequestRow, SignalRow
+from serving.casework.desk import Desk
+from serving.casework.looking import past_of
+from serving.casework.tables import RequestRow
 from serving.recorded import Milestone
 
 
@@ -57,17 +58,14 @@ def chain(
         newest = newest or cases.newest_case(session, household_id)
         if newest is None:
             raise UsageError("case_unknown")
-        events = history(session, household_id=household_id)
-        signals = list(
-            session.scalars(select(SignalRow).where(SignalRow.household_id == household_id).order_by(SignalRow.as_of))
-        )
+        past = past_of(session, household_id)
         asked = list(session.scalars(select(RequestRow.body).where(RequestRow.household_id == household_id)))
     if by.role not in ("village", "town", "county", "supervisor") or not desk.reaches(by, newest.area_code):
         raise desk.refuse(by, "case_outside", household_id)
     score = not by.blind or newest.first is not None
     desk.note(by, "view", household_id, chain=True, score=score)
-    found = [Link(event.at, "case", event.kind, event.detail) for event in events]
-    found += [Link(row.as_of, "list", "listed", _told(row.body, score=score)) for row in signals]
+    found = [Link(event.at, "case", event.kind, event.detail) for _, event in past.events]
+    found += [Link(row.as_of, "list", "listed", _told(row.body, score=score)) for row in past.signals]
     found += [link for body in asked if (link := _request(body)) is not None]
     found += [Link(one.day, "store", one.table, one.detail) for one in records]
     zone = desk.zone

@@ -34,11 +34,12 @@ from serving.casework.case import Case, Event
 from serving.casework.database import Database, open_database
 from serving.casework.deadlines import Due, Rules, due, read_rules
 from serving.casework.keeping import Keeper
+from serving.casework.looking import case_row, past_of
 from serving.casework.paging import Page, beyond, place
 from serving.casework.refusals import AccessError, ConflictError
 from serving.casework.requests import owe_notices
 from serving.casework.routing import sources_of
-from serving.casework.tables import NEVER, AuditRow, CaseRow, CountRow, EventRow, PlaceRow, ReferralRow, SignalRow
+from serving.casework.tables import NEVER, AuditRow, CaseRow, CountRow, PlaceRow, ReferralRow, SignalRow
 from serving.casework.workflow import allowed, step
 
 MOST = 200
@@ -255,20 +256,20 @@ class Desk:
             AccessError: it lies outside the actor's area or duties; written down.
         """
         with self.database.reading() as session:
-            row = session.get(CaseRow, case_id)
+            row = case_row(session, case_id)
             case = None if row is None else Case.model_validate(row.body)
             if case is not None and self._sees(by, case):
-                said = select(SignalRow.body, SignalRow.run_id).where(SignalRow.case_id == case_id)
-                signals = session.execute(said.order_by(SignalRow.as_of.desc())).all()
-                events = history(session, case_id=case_id)
+                past = past_of(session, case.household_id)
         if case is None:
             raise UsageError("case_unknown")
         if not self._sees(by, case):
             raise self.refuse(by, "case_outside", case.household_id)
         score = by.role not in ("department", "auditor") and (not by.blind or case.first is not None)
         self.note(by, "view", case.household_id, case=case_id, score=score)
-        shown = tuple(body for body, _ in signals) if score else None
-        run_id = signals[0][1] if signals else ""
+        signals = [one for one in reversed(past.signals) if one.case_id == case_id]
+        shown = tuple(one.body for one in signals) if score else None
+        events = tuple(event for of, event in past.events if of == case_id)
+        run_id = signals[0].run_id if signals else ""
         if by.role == "department":
             case, events = for_department(case, by.department), ()
         return View(case, shown, due(case, self.now(), self.rules), allowed(case, by.role), events, run_id)
@@ -370,16 +371,6 @@ def decision(case: Case, action: str, events: Sequence[Event]) -> list[Entry]:
         "events": [{"kind": event.kind, **event.detail} for event in events],
     }  # fmt: skip
     return [(kind, case.household_id, detail)]
-
-
-def history(session: Session, *, case_id: str | None = None, household_id: str | None = None) -> tuple[Event, ...]:
-    """Events of a case, or of all cases of a household, oldest first."""
-    chosen = EventRow.case_id == case_id if case_id is not None else EventRow.household_id == household_id
-    rows = session.scalars(select(EventRow).where(chosen).order_by(EventRow.at, EventRow.seq))
-    return tuple(
-        Event(kind=row.kind, at=row.at, by=Actor(account=row.account, role=row.role, area=""), detail=row.detail)
-        for row in rows
-    )
 
 
 def newest_signal(session: Session, case_id: str) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, literal, or_, select, union_all
 
 from serving.casework.actor import Actor
 from serving.casework.desk import Desk
+from serving.casework.looking import case_row
 from serving.casework.tables import CaseRow, PlaceRow
 
 
@@ -23,7 +24,7 @@ class Neighbours:
 def neighbours(desk: Desk, by: Actor, case_id: str) -> Neighbours:
     """Who stands before and after a case: of one's own visits for who visits, of the week's list for an office."""
     with desk.database.reading() as session:
-        row = session.get(CaseRow, case_id)
+        row = case_row(session, case_id)
         if row is None or not desk.reaches(by, row.area_code):
             return Neighbours("", "")
         # one question for both; each half is one step in an index

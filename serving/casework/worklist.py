@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from serving.casework.actor import Actor
 from serving.casework.deadlines import escalated_before
 from serving.casework.desk import MOST, STAFF, Desk, Line
+from serving.casework.looking import newest_row
 from serving.casework.paging import Page, beyond, moment, place
 from serving.casework.searching import in_order, searched
 from serving.casework.tables import (
@@ -213,9 +214,9 @@ def _lines(session: Session, wanted: Sequence[str], area: str, *, score: bool) -
 
 def case_of(desk: Desk, household_id: str) -> str | None:
     """The household's newest case."""
-    query = select(CaseRow.case_id).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc())
     with desk.database.reading() as session:
-        return session.scalars(query.limit(1)).first()
+        found = newest_row(session, household_id)
+    return None if found is None else found.case_id
 
 
 def case_of_referral(desk: Desk, referral_id: str) -> str | None:

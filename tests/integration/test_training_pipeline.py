@@ -96,6 +96,7 @@ CONTENT = {
                 ("income_mean", -1, {"mean": {"series": "money", "periods": 6}}),
                 ("income_least", 0, {"minimum": {"series": "money", "periods": 6}}),
                 ("months_told", 0, {"reported": {"series": "money", "periods": 12}}),
+                ("told_lately", 0, {"reported": {"series": "money", "periods": 3}}),
             )
         ],
     },
@@ -117,6 +118,7 @@ CONTENT = {
         "distil": 0.3,
         "folds": {"count": 2, "test": "6 months"},
         "search": {"space": {"num_leaves": [4, 16]}},
+        "without": ["told_lately"],
     },
     "baselines": {
         "lowest": "income_now",
@@ -136,7 +138,7 @@ CONTENT = {
             {"measure": "champion.auc", "at_least": -0.05},
         ],
     },
-    "fairness": ["area", "income_now"],
+    "fairness": ["area", "income_now", "told_lately"],
 }  # fmt: skip
 
 
@@ -253,14 +255,18 @@ def test_a_training_killed_before_its_receipt_ends_in_the_same_bundle(world, tra
 
 
 def test_the_bundle_carries_its_baselines_and_says_what_it_was_made_of(world, trained):
-    project, settings = world
-    made = bundles.load(settings.home / project.name / "bundles" / trained.bundle_digest)
+    made = bundles.load(bundle_of(world, trained))
     assert set(made.baselines) == {"logistic", "lowest_income_first", "rules", "area_rate"}
     assert made.manifest["until"] == "2021-12-31"
     assert made.manifest["data_day"] == "2021-11-30"
     assert made.manifest["seed"] == 3
     saved = yaml.safe_load((made.folder / "project.yaml").read_text(encoding="utf-8"))
-    assert type(project).model_validate(saved).model_dump() == project.model_dump()
+    assert type(world[0]).model_validate(saved).model_dump() == world[0].model_dump()
+
+
+def bundle_of(world, trained):
+    project, settings = world
+    return settings.home / project.name / "bundles" / trained.bundle_digest
 
 
 def test_later_outcomes_judge_a_version_and_its_stored_baselines(world, trained):
@@ -275,6 +281,10 @@ def test_later_outcomes_judge_a_version_and_its_stored_baselines(world, trained)
     assert len(report["slices"]["as_of"]) == 6
     assert sum(part["rows"] for part in report["slices"]["area"].values()) == report["rows"]
     assert set(report["fairness"]["area"]) == {"n", "s"}
+    assert set(report["fairness"]["income_now"]) >= {"lower", "middle", "upper"}
+    lately = report["fairness"]["told_lately"]  # compared, though no model learns from it
+    assert {"2", "3"} <= set(lately) and sum(group["rows"] for group in lately.values()) == report["rows"]
+    assert "told_lately" not in [entry.id for entry in bundles.load(bundle_of(world, trained)).schema.entries]
     assert report["capacity"]["models"]["lightgbm"]["listed"] == 6 * 2 * 5
     assert report["differences"]["rules"]["auc"] == pytest.approx(
         report["models"]["lightgbm"]["auc"] - report["models"]["rules"]["auc"], abs=2e-6
