@@ -261,10 +261,12 @@ class Speaker:
                 if shown == then or any(line.name.zh == entry.names["zh"] for line in lines):
                     continue
                 higher = (now > before) == (entry.direction > 0)
+                source = self.sources.get((reason.topic, self.household))
                 lines.append(
                     ChangeLine(
                         Words(zh=entry.names["zh"], en=entry.names["en"]), entry.family, then, shown,
                         higher if entry.direction else None, Words(zh=entry.owners["zh"], en=entry.owners["en"]),
+                        source["date"] if source else None,
                     )
                 )  # fmt: skip
                 break

@@ -84,11 +84,11 @@ def save(
     `week` is given for a new one; `said` where a list of the case's own week names it (`tables.said_of`).
     """
     before = session.get(CaseRow, case.case_id)
-    waits = next_due(case, rules) or NEVER
+    moment = next_due(case, rules) or NEVER
     owner = case.owner
     values: dict[str, Any] = {
         "state": case.state, "owner_role": owner.role if owner else "", "owner_area": owner.area if owner else "",
-        "owner_account": owner.account if owner else "", "due_at": waits, "version": case.version, "changed_at": at,
+        "owner_account": owner.account if owner else "", "due_at": moment, "version": case.version, "changed_at": at,
         "body": case.model_dump(mode="json"),
     }  # fmt: skip
     places = places_of(tree, case.area_code)
@@ -102,7 +102,7 @@ def save(
         moved: list[tuple[str, int]] = [(case.state, 1)]
         wanted = frozenset[str]()
         shared = {
-            "case_id": case.case_id, "week": week, "state": case.state, "due_at": waits,
+            "case_id": case.case_id, "week": week, "state": case.state, "due_at": moment,
             "owner_account": values["owner_account"], **(said or UNSAID),
         }  # fmt: skip
         session.execute(insert(PlaceRow), [{"area_code": area, **shared} for area in places])
@@ -123,6 +123,24 @@ def save(
     _write_finding(session, case)
     _write_outgoing(session, project, case, events, at)
     session.flush()
+
+
+def reckon(session: Session, tree: AreaTree, rules: Rules, row: CaseRow, at: datetime) -> bool:
+    """Reckon a case's next deadline by rules that may have changed since; returns whether it moved."""
+    case = Case.model_validate(row.body)
+    _write_referrals(session, case, rules, at)
+    moment = waits(row, rules)
+    if row.due_at == moment:
+        return False
+    here = PlaceRow.area_code.in_(places_of(tree, case.area_code)), PlaceRow.case_id == case.case_id
+    session.execute(update(PlaceRow).where(*here).values(due_at=moment))
+    row.due_at = moment
+    return True
+
+
+def waits(row: CaseRow, rules: Rules) -> datetime:
+    """The next deadline of a case by some rules."""
+    return next_due(Case.model_validate(row.body), rules) or NEVER
 
 
 def needs_open(case: Case) -> frozenset[str]:

@@ -1,7 +1,11 @@
-"""The clock's round: reminders, F10, escalation and ended watches, of the cases whose next deadline is near or past."""
+"""The clock's round: reminders, F10, escalation and ended watches, of the cases whose next deadline is near or past.
+
+Where rules were amended, or the deployment's files, the deadlines of all open cases are reckoned anew first.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +20,7 @@ from serving.casework.actions import Tick
 from serving.casework.actor import clock
 from serving.casework.deadlines import due, known_year, later
 from serving.casework.desk import Desk, decision
-from serving.casework.tables import CaseRow
+from serving.casework.tables import CaseRow, ReckonedRow
 from serving.casework.workflow import step
 
 AT_ONCE = 200
@@ -24,19 +28,26 @@ AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Reminded:
-    """What time brought: events by kind, and whether some deadline rests on a year that is not published."""
+    """What time brought: events by kind, and whether some deadline rests on a year that is not published.
+
+    Attributes:
+        moved: cases whose next deadline is another, because the rules are.
+    """
 
     cases: int
     events: Mapping[str, int] = field(default_factory=dict)
     provisional_years: tuple[int, ...] = ()
+    moved: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"cases": self.cases, "events": dict(self.events), "provisional_years": list(self.provisional_years)}
+        years = list(self.provisional_years)
+        return {"cases": self.cases, "events": dict(self.events), "provisional_years": years, "moved": self.moved}
 
 
 def remind(desk: Desk, *, dry_run: bool = False) -> Reminded:
     """Go through everything that waits; a second round on the same day says nothing again."""
+    moved = _reckoned(desk, dry_run=dry_run)
     with desk.database.reading() as session:
         ids, years = _near(desk, session), _provisional(desk, session)
     told: Counter[str] = Counter()
@@ -55,7 +66,33 @@ def remind(desk: Desk, *, dry_run: bool = False) -> Reminded:
                 if not dry_run:
                     cases.save(session, desk.project.name, desk.tree, desk.rules, made, events, at=desk.now())
                     entries.extend(decision(made, "tick", events))
-    return Reminded(changed, dict(sorted(told.items())), tuple(sorted(years)))
+    return Reminded(changed, dict(sorted(told.items())), tuple(sorted(years)), moved)
+
+
+def _reckoned(desk: Desk, *, dry_run: bool) -> int:
+    """Reckon the deadlines of open cases by rules that have changed since; returns how many moved."""
+    rules = desk.rules
+    digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+    with desk.database.reading() as session:
+        known = session.get(ReckonedRow, 1)
+        if known is not None and known.rules == digest:
+            return 0
+        ids = list(session.scalars(select(CaseRow.case_id).where(CaseRow.state != "closed").order_by(CaseRow.case_id)))
+    moved = 0
+    for first in range(0, len(ids), AT_ONCE):
+        part = select(CaseRow).where(CaseRow.case_id.in_(ids[first : first + AT_ONCE]))
+        if dry_run:
+            with desk.database.reading() as session:
+                moved += sum(cases.waits(row, rules) != row.due_at for row in session.scalars(part))
+            continue
+        with desk.database.writing() as session:
+            rows = session.scalars(part).all()
+            moved += sum(cases.reckon(session, desk.tree, rules, row, desk.now()) for row in rows)
+    if not dry_run:
+        with desk.writing(clock()) as (session, entries):
+            session.merge(ReckonedRow(one=1, rules=digest))
+            entries.append(("clock", "rules", {"action": "reckoned", "rules": digest, "moved": moved}))
+    return moved
 
 
 def _near(desk: Desk, session: Session) -> list[str]:

@@ -118,6 +118,14 @@ class NeedRow(Base):
     cases: Mapped[int]
 
 
+class ReckonedRow(Base):
+    """The rules by which the deadlines of open cases were last reckoned; one row."""
+
+    __tablename__ = "casework_reckoned"
+    one: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rules: Mapped[str] = mapped_column(comment="their digest")
+
+
 class ReferralRow(Base):
     """A referral as its department's desk sees it; the whole stands in the case."""
 

@@ -16,9 +16,10 @@ from serving.casework.deadlines import later
 from serving.casework.desk import Desk
 from serving.casework.keeping import lines
 from serving.casework.refusals import AccessError, ConflictError, FormError
+from serving.casework.reminding import remind
 from serving.casework.routing import Duration
-from tests.casework.desks import Clock, make_desk
-from tests.casework.made import COUNTY_AREA, DAY, PROVINCE
+from tests.casework.desks import Clock, make_desk, opened
+from tests.casework.made import COUNTY_AREA, DAY, PROVINCE, TOWN
 
 ADMIN = Actor(account="x1", role="admin", area=PROVINCE)
 GROUND = Ground(DAY, "某县府办〔2026〕3号", "本县分工调整")
@@ -49,6 +50,20 @@ def test_a_year_that_is_entered_is_no_longer_provisional_and_local_days_count(de
     assert (reckoned.provisional, desk.rules.day(reckoned.at)) == (False, date(2099, 1, 6))
     am.amend(desk, ADMIN, "local", "2099", {"off": ["2099-01-05"]}, GROUND, 0)
     assert desk.rules.day(later(start, days, desk.rules).at) == date(2099, 1, 7)
+
+
+def test_the_clocks_round_reckons_deadlines_by_rules_that_have_changed(desk: Desk) -> None:
+    case = opened(desk, 2)[0]
+    assert remind(desk).moved == 0
+    local = {"off": [str(DAY + timedelta(days=n)) for n in range(1, 5)]}
+    am.amend(desk, ADMIN, "local", str(DAY.year), local, GROUND, 0)
+    later_by = next(one.at for one in desk.view(TOWN, case.case_id).due)
+    assert desk.page(TOWN).rows[0].due_at < later_by, "until the round, lists go by what they were reckoned by"
+    assert remind(desk, dry_run=True).moved == 2
+    assert remind(desk).moved == 2
+    assert {row.due_at for row in desk.page(TOWN).rows if row.case_id == case.case_id} == {later_by}
+    assert remind(desk).moved == 0
+    assert desk.keeper.verify(desk.database).ok
 
 
 def test_wrong_entries_are_named_by_field_and_row(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""how many households of an area have an open need is kept, not counted for each page."""
+"""open needs of an area are kept as counts; deadlines know the rules that they were reckoned by."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def upgrade() -> None:
         sa.Column("need", sa.String(length=80), nullable=False),
         sa.Column("cases", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("area_code", "need"),
+    )
+    op.create_table(
+        "casework_reckoned",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("rules", sa.String(length=80), nullable=False, comment="their digest"),
+        sa.PrimaryKeyConstraint("one"),
     )
     case = sa.table("casework_case", sa.column("case_id"), sa.column("state"), sa.column("body", sa.JSON))
     place = sa.table("casework_place", sa.column("area_code"), sa.column("case_id"))
@@ -54,4 +60,5 @@ def _asked(body: dict[str, Any]) -> set[str]:
 
 def downgrade() -> None:
     """Back to the version before."""
+    op.drop_table("casework_reckoned")
     op.drop_table("casework_need")
