@@ -94,7 +94,7 @@ def _page(
         trend=[] if blind or told is None else [(str(day)[5:], p) for day, p, _ in told["trend"]],
         trend_numbers=lambda trend: "、".join(f"{day} {per_100(p)}" for day, p in trend),
         feed_of=lambda record: str(record["delivery"]).rsplit("-", 2)[0], known_feeds=office.project.feeds,
-        as_of=day_of(told), on=date.fromisoformat,
+        as_of=day_of(told), on=date.fromisoformat, listed=case.opened_on if case.origin == "list" else None,
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def _page(request: Request, office: Office, who: Staff, area: str) -> Response:
         request, "overview.html", area=area, area_title=tree.title(area, who.language),
         week=weeks[0] if weeks else None, board=board, names={one: tree.name(one, who.language) for one in tree.areas},
         rate=rate, least=LEAST, miss=miss, above=tree.areas[area].parent if area != who.actor.area else None,
-        drills={one.parent for one in tree.areas.values()},
+        sources=office.sources(weeks[0]) if weeks else None, drills={one.parent for one in tree.areas.values()},
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def week(request: Request, week: str, office: OfficeOf, who: Offices) -> Respons
         tabs=_tabs(here.states, late), address=_address(day, filters), earlier=known[place + 1 : place + 2],
         later=known[max(place - 1, 0) : place], areas=_areas(office, who), families=FAMILIES,
         people=worklist.people(office.desk, shown), workers=workers,
-        place_of=lambda row: _place(office, who, row), stale=_stale(office, day), first=not query.get("after"),
+        place_of=lambda row: _place(office, who, row), sources=office.sources(day), first=not query.get("after"),
         given=_number(query.get("given")), conflicts=_number(query.get("conflicts")), left=_number(query.get("left")),
         score=not who.actor.blind,
     )  # fmt: skip
@@ -117,19 +117,6 @@ def _place(office: Office, who: Staff, row: Row) -> str:
     above = {area.code for area in office.tree.chain(who.actor.area)}
     names = [area.name.of(who.language) for area in reversed(chain) if area.code not in above]
     return (" " if who.language == "zh" else ", ").join(names) or office.tree.name(row.area_code, who.language)
-
-
-def _stale(office: Office, day: date) -> list[tuple[Any, str]]:
-    """Feeds that were not current when the list was made."""
-    known = office.weeks.of_day(day)
-    if known is None:
-        return []
-    feeds = office.project.feeds
-    return [
-        (feeds[name].name, str(state["newest"] or "—"))
-        for name, state in known.receipt["feeds"].items()
-        if state["status"] != "current" and name in feeds
-    ]
 
 
 @router.post("/weeks/{week}/assign")
