@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -23,11 +23,10 @@ from features.errors import UsageError
 from features.settings import Home
 from features.staging import write_atomically
 from models.bundle import canonical
-from reports.weekly_list import to_csv, write_xlsx
 from serving import observing
 from serving.casework.actor import Actor
-from serving.published import list_of_run
-from serving.runs import RunFolder
+from serving.runs import LISTS, RunFolder
+from serving.web import exporting
 from serving.web.office import Office
 
 State = Literal["waiting", "running", "done", "failed", "interrupted", "expired"]
@@ -35,6 +34,8 @@ FORMATS = ("xlsx", "csv")
 KEPT = timedelta(hours=24)
 TOLD = timedelta(days=7)
 """How long a job without its file is still told of."""
+LONG_BYTES = 10_000_000
+"""A list whose file is larger is written in a process of its own."""
 _KEY = re.compile(r"[0-9a-f]{32}")
 _one_at_a_time = threading.Lock()
 
@@ -174,27 +175,28 @@ class Exports:
                     self._tell(replace(job, state="failed"))
 
     def _make(self, job: Job, by: Actor, run: RunFolder) -> None:
-        office = self._office
-        made = list_of_run(run, office.project, office.tree, lambda area: office.desk.reaches(by, area))
-        job = replace(job, state="running", rows=len(made.rows))
-        self._tell(job)
-        path = self._file(job)
+        office, path = self._office, self._file(job)
         staged = path.with_suffix(".part")
         staged.touch(mode=0o600)
-        if job.format == "csv":
-            staged.write_bytes(to_csv(made, job.language))
-        else:
-            write_xlsx(made, staged, job.language, blind=by.blind, progress=self._counting(job))
+        wanted = exporting.Wanted(
+            run.path, office.project, office.tree, by.area, job.format, job.language, by.blind, staged
+        )
+        counted = [0]
+
+        def told(rows: int, written: int) -> None:
+            counted[0] = rows
+            self._tell(replace(job, state="running", rows=rows, written=written))
+
+        long = (run.path / LISTS[0]).stat().st_size > LONG_BYTES
+        (exporting.apart if long else exporting.write)(wanted, told)
+        job = replace(job, state="running", rows=counted[0])
         with staged.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         staged.replace(path)
-        office.desk.exported(by, f"{run.run_id} {job.format}", len(made.rows), digest)
+        office.desk.exported(by, f"{run.run_id} {job.format}", job.rows, digest)
         until = office.desk.now() + KEPT
         size = path.stat().st_size
         self._tell(replace(job, state="done", written=job.rows, size=size, sha256=digest, until=until))
-
-    def _counting(self, job: Job) -> Callable[[int], None]:
-        return lambda written: self._tell(replace(job, written=written))
 
     def _tell(self, job: Job) -> None:
         write_atomically(self._folder / f"{job.key}.json", canonical(_plain(job)))

@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from serving.casework.tables import AuditRow
-from serving.web import exports
+from serving.web import exporting, exports
 from serving.web.office import Office
 from tests.casework.desks import Clock, household
 from tests.web.offices import Browser, signed_in
@@ -32,7 +32,7 @@ def week(office: Office) -> Office:
 
 def waited(who: Browser, text: str, times: int = 1) -> str:
     """The page once it says so."""
-    for _ in range(200):
+    for _ in range(600):
         page = str(who.get("/exports").text)
         if page.count(text) >= times:
             return page
@@ -86,14 +86,14 @@ def test_files_are_their_owners(week: Office) -> None:
 
 def test_one_at_a_time_with_its_progress(week: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     going = threading.Event()
-    write = exports.write_xlsx
+    write = exporting.write_xlsx
 
     def slowly(made: Any, path: Path, language: str, *, blind: bool, progress: Any) -> None:
         progress(4)
         going.wait(10)
         write(made, path, language, blind=blind, progress=progress)
 
-    monkeypatch.setattr(exports, "write_xlsx", slowly)
+    monkeypatch.setattr(exporting, "write_xlsx", slowly)
     who = signed_in(week, "c1")
     ask(who, format="xlsx")
     page = waited(who, "4 / 9")
@@ -125,11 +125,29 @@ def test_a_restart_interrupts_and_the_file_goes_after_a_day(week: Office, clock:
     assert not list(week.settings.home.rglob("exports/*"))
 
 
+@pytest.mark.parametrize("format_", ["xlsx", "csv"])
+def test_a_long_list_is_written_by_a_process_of_its_own_and_is_the_same(
+    week: Office, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    who = signed_in(week, "c1")
+    contents = []
+    for times, most in ((1, exports.LONG_BYTES), (2, 0)):
+        monkeypatch.setattr(exports, "LONG_BYTES", most)
+        ask(who, format=format_)
+        address = FILE.search(waited(who, "可以下载", times))
+        assert address is not None
+        contents.append(who.get(address[1]).content)
+    assert contents[0] == contents[1] != b""
+    monkeypatch.setattr(exporting.sys, "executable", "/bin/false")
+    ask(who, format=format_)
+    waited(who, "没有成功")
+
+
 def test_what_fails_says_so(week: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> bytes:
         raise OSError
 
-    monkeypatch.setattr(exports, "to_csv", broken)
+    monkeypatch.setattr(exporting, "to_csv", broken)
     who = signed_in(week, "c1")
     ask(who, format="csv")
     waited(who, "没有成功")
