@@ -141,14 +141,15 @@ def sentence(voice: Voice, entry: IndicatorEntry, reason: Reason) -> str:
 
     What is not known is not spoken of: an aside in brackets that needs it is dropped, and a sentence that needs it
     gives way to the indicator's name with its value. A template may have two sentences with ` | ` between them: the
-    second is for a value of nothing.
+    second is for a value of nothing. Of a yes or no the sentence says what is so, whichever way it moves the score.
     """
     peers = reason.peers[0] if reason.peers else None
     numbers = {"value": reason.value, "usual": reason.usual, "previous": reason.previous, "line": reason.line}
     fields = {name: _known(voice, entry.unit, number) for name, number in {**numbers, "peers": peers}.items()}
     fields["date"] = reason.date
     unknown = {name for name, shown in fields.items() if shown is None}
-    template, _, of_nothing = (entry.up if reason.raises else entry.down)[voice.language].partition(OR_NOTHING)
+    raises = reason.value >= 0.5 if _plainly_so(entry, reason) else reason.raises
+    template, _, of_nothing = (entry.up if raises else entry.down)[voice.language].partition(OR_NOTHING)
     template = of_nothing if of_nothing and reason.value == 0 else template
     template = _ASIDE.sub(lambda aside: "" if unknown & _needs(aside[0]) else aside[0], template)
     if unknown & _needs(template):
@@ -169,6 +170,11 @@ def _known(voice: Voice, unit: str, value: float | None) -> str | None:
 
 def _needs(template: str) -> set[str]:
     return {found[1] for found in _PLACEHOLDER.finditer(template)}
+
+
+def _plainly_so(entry: IndicatorEntry, reason: Reason) -> bool:
+    """Whether it is a yes or no whose sentence for a raised risk speaks of yes."""
+    return entry.unit == "flag" and entry.direction >= 0 and not math.isnan(reason.value)
 
 
 def _apart(before: str, after: str) -> str:

@@ -115,7 +115,7 @@ def _status() -> list[Indicator]:
               up=("{value}前退出救助 | 正在享受救助", "assistance ended {value} ago | assistance goes on"),
               down=("{value}前退出救助 | 正在享受救助", "assistance ended {value} ago | assistance goes on")),
         coded("G07", "civil_affairs", "exit_then_fall", ("退出后回落", "exit, then fall"), fallen, "points", 1,
-              up=("一年内退出救助后收入又低于低保边缘线（{value}）", "income is below the edge of the allowance within a year of leaving ({value})"),
+              up=("一年内退出救助后收入又低于低保边缘线", "income is below the edge of the allowance within a year of leaving"),
               down=("近一年没有退出后回落", "no fall after leaving assistance within a year")),
     ]  # fmt: skip
 

@@ -138,6 +138,15 @@ def test_a_value_of_nothing_has_its_own_sentence() -> None:
     assert sentence(en, entry, reason(value=1.0)) == "assistance ended 1 month ago"
 
 
+@pytest.mark.parametrize("raises", [True, False])
+def test_of_a_yes_or_no_the_sentence_says_what_is_so(*, raises: bool) -> None:
+    zh = Voice("zh", Currency())
+    one = dataclasses.replace(worded("flag", "老人独居", "an elder lives alone"), direction=1)
+    one = dataclasses.replace(one, down={"zh": "不是独居老人", "en": "no elder lives alone"})
+    assert sentence(zh, one, dataclasses.replace(reason(value=1.0), raises=raises)) == "老人独居"
+    assert sentence(zh, one, dataclasses.replace(reason(value=0.0), raises=raises)) == "不是独居老人"
+
+
 def test_indicators_of_one_topic_make_one_reason_and_the_weightiest_speaks() -> None:
     contributions = np.zeros(12)
     contributions[[0, 1, 2, 3, 5]] = [0.3, 0.5, -0.4, 0.1, 0.8]

@@ -54,7 +54,7 @@ def test_a_hidden_area_has_no_page_and_neither_have_those_below(office: Office) 
     assert county.count("不显示</span></td></tr>") == 2
     for area in (TOWN_AREA, VILLAGE_AREA, OTHER_VILLAGE):
         page = main_of(who.get(f"/overview/{area}"))
-        assert "本周还没有核查结果" in page and "<table" not in page, area
+        assert "这一期没有可以显示的数字" in page and "<table" not in page, area
         assert not re.search(r"<b>(14|4)</b>", page), area
 
 
@@ -77,6 +77,23 @@ def test_overdue_and_weeks_are_held_back_as_well(office: Office, clock: Clock) -
     assert trends == ["23、44", "不显示、14", "不显示、30"]
     late = re.findall(r'data-label="超期">(.*?)</td>', page)
     assert all("不显示" in one for one in late) or not any(one.isdigit() and 0 < int(one) < 10 for one in late)
+
+
+def test_each_list_has_its_own_figures_and_way_down(office: Office, clock: Clock) -> None:
+    before = WEEK - timedelta(weeks=1)
+    listed(office, before, {VILLAGE_AREA: 12, OTHER_VILLAGE: 20})
+    listed(office, WEEK, {VILLAGE_AREA: 14, OTHER_VILLAGE: 30}, first=100)
+    for at in range(12):
+        visited(office, household(at), "V1")
+    who = signed_in(office, "c1")
+    newest = main_of(who.get("/overview"))
+    assert "<b>44</b>" in newest and f'href="/overview/{COUNTY_AREA}?week={before}"' in newest
+    earlier = main_of(who.get(f"/overview?week={before}"))
+    assert "<b>32</b>" in earlier and f'href="/overview/{COUNTY_AREA}?week={WEEK}"' in earlier
+    assert f'href="/overview/{TOWN_AREA}?week={before}"' in earlier and "只在最新一期推算" in earlier
+    assert "<b>12</b>" in main_of(who.get(f"/overview/{TOWN_AREA}?week={before}"))
+    for wrong in ("2026-01-01", "soon"):
+        assert who.get(f"/overview?week={wrong}").status_code == 404
 
 
 def test_shares_are_of_those_who_could_be_told(office: Office) -> None:

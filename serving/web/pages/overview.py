@@ -22,7 +22,7 @@ from serving.casework.refusals import AccessError
 from serving.casework.steering import COUNTED, WEEKS, Figures
 from serving.web.office import Office
 from serving.web.showing import in_one_look, show
-from serving.web.visitor import OfficeOf, Staff, staff
+from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
 router = APIRouter()
 Steering = Annotated[Staff, Depends(staff("county", "supervisor"))]
@@ -36,7 +36,7 @@ SHARE_OF = {"on_time": "due", "visited": "cases", "confirmed": "told"}
 @in_one_look
 def overview(request: Request, office: OfficeOf, who: Steering) -> Response:
     """The visitor's own area."""
-    return _page(request, office, who, who.actor.area)
+    return _page(request, office, who, who.actor.area, _chosen(request))
 
 
 @router.get("/overview/{area}")
@@ -45,7 +45,16 @@ def part(request: Request, area: str, office: OfficeOf, who: Steering) -> Respon
     """An area inside it."""
     if area not in office.tree:
         raise AccessError("case_outside")  # as for an area of somebody else
-    return _page(request, office, who, area)
+    return _page(request, office, who, area, _chosen(request))
+
+
+def _chosen(request: Request) -> date | None:
+    """The week that somebody asks for; None for the newest."""
+    text = request.query_params.get("week", "")[:10]
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise PageError(404, "week") from error
 
 
 @dataclass(frozen=True)
@@ -67,24 +76,37 @@ class Board:
     weeks: Sequence[date]
 
 
-def _page(request: Request, office: Office, who: Staff, area: str) -> Response:
+def _page(request: Request, office: Office, who: Staff, area: str, chosen: date | None) -> Response:
     steering.allowed(office.desk, who.actor, [area])
     desk, tree = office.desk, office.tree
     weeks = [one.week for one in worklist.week_lines(desk, who.actor, area)[:WEEKS]]
+    if chosen is not None and chosen not in weeks:
+        raise PageError(404, "week")
+    week = chosen or (weeks[0] if weeks else None)
     board = office.shelf.take(
-        ("overview", who.actor.area, area, weeks[0] if weeks else None),
-        lambda: board_of(office, who, area, weeks) if weeks else None,
+        ("overview", who.actor.area, area, week),
+        lambda: board_of(office, who, area, weeks, week) if week is not None else None,
     )
+    at = weeks.index(week) if week is not None else 0
     return show(
         request, "overview.html", area=area, area_title=tree.title(area, who.language),
-        week=weeks[0] if weeks else None, board=board, names={one: tree.name(one, who.language) for one in tree.areas},
+        week=week, board=board, earlier=weeks[at + 1 : at + 2], later=weeks[max(at - 1, 0) : at],
+        asked=f"?week={week}" if chosen else "", names={one: tree.name(one, who.language) for one in tree.areas},
         rate=rate, least=LEAST, miss=miss, above=tree.areas[area].parent if area != who.actor.area else None,
-        sources=office.sources(weeks[0]) if weeks else None, drills={one.parent for one in tree.areas.values()},
+        sources=office.sources(week) if week is not None else None, drills={one.parent for one in tree.areas.values()},
     )  # fmt: skip
 
 
-def board_of(office: Office, who: Staff, area: str, weeks: Sequence[date]) -> Board:
-    """The board of an area for a visitor, with everything held back that small figures could be reckoned from."""
+def board_of(office: Office, who: Staff, area: str, weeks: Sequence[date], week: date) -> Board:
+    """The board of an area for a visitor, with everything held back that small figures could be reckoned from.
+
+    Args:
+        office: at hand.
+        who: the visitor.
+        area: inside the visitor's.
+        weeks: those of the trend, newest first.
+        week: the one whose figures are shown.
+    """
     desk, tree = office.desk, office.tree
     chain = [one.code for one in reversed(tree.chain(area))]
     path = chain[chain.index(who.actor.area) :]
@@ -95,25 +117,28 @@ def board_of(office: Office, who: Staff, area: str, weeks: Sequence[date]) -> Bo
     areas = [path[0], *(code for codes in below.values() for code in codes)]
     sizes = steering.sizes(desk, who.actor, weeks, areas)
 
-    def is_shown(week: date, to: Sequence[str]) -> bool:
-        return is_open(to, lambda one: {code: sizes[week][code] for code in below.get(one, ())}, sizes[week][path[0]])
+    def is_shown(day: date, to: Sequence[str]) -> bool:
+        return is_open(to, lambda one: {code: sizes[day][code] for code in below.get(one, ())}, sizes[day][path[0]])
 
     def trend(to: Sequence[str]) -> list[int | None]:
-        return [sizes[week][to[-1]] if is_shown(week, to) else None for week in reversed(weeks)]
+        return [sizes[day][to[-1]] if is_shown(day, to) else None for day in reversed(weeks)]
 
-    parts = [code for code in below[area] if sizes[weeks[0]][code]]
+    parts = [code for code in below[area] if sizes[week][code]]
     trends = {area: trend(path), **{code: trend([*path, code]) for code in parts}}
-    if not sizes[weeks[0]][area] or not is_shown(weeks[0], path):
+    if not sizes[week][area] or not is_shown(week, path):
         return Board(None, None, {}, None, {}, weeks)
-    found = steering.figures(desk, who.actor, weeks[0], areas)
+    found = steering.figures(desk, who.actor, week, areas)
     opened = {name: _opened(SHARE_OF.get(name, name), path, below, found) for name in COUNTED}
 
     def cells(code: str) -> Cells:
         return {name: getattr(found[code], name) if code in opened[name] else None for name in COUNTED}
 
     rows = {code: cells(code) if code in opened["cases"] else None for code in parts}
-    before = trends[area][-2] if len(weeks) > 1 else None
-    return Board(cells(area), before, rows, _missed(office, who, weeks[0], path, below), trends, weeks)
+    at = len(weeks) - 1 - weeks.index(week)
+    # two estimates beside each other would say what became of the few random rows between them
+    missed = _missed(office, who, week, path, below) if week == weeks[0] else None
+    before = trends[area][at - 1] if at else None
+    return Board(cells(area), before, rows, missed, trends, weeks)
 
 
 def _opened(
