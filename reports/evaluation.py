@@ -106,6 +106,8 @@ def groups_of(groups: Any, project: Project, language: str) -> dict[str, list[tu
         feed = project.feeds.get(group.removesuffix("_absent"))
         if feed is not None and group.endswith("_absent"):
             return say("group_absent", language, feed=feed.name.of(language))
+        if group.startswith("area:"):
+            return f"{say('group_area', language)} {group.removeprefix('area:')}"
         return known[group].name.of(language) if group in known else tree.name(group, language)
 
     return {

@@ -18,7 +18,7 @@ from models.calibration import Calibration
 from training import measures
 from training.baselines import Scored
 from training.capacity import at_capacity, by_day
-from training.fairness import recall_by_group, worst_ratio
+from training.fairness import BAND, recall_by_group, worst_ratio
 from training.measures import LIST_SHARE, all_measures, joined, rank, ranking_measures
 from training.resampling import Resamples, draw, figures, number
 from training.rows import Rows
@@ -77,6 +77,7 @@ def evaluate_rows(project: Project, task: Task, judged: Judged, *, resamples: in
         "capacity": at_capacity(project, rows, judged.scores, drawn),
         "slices": _slices(project, task, judged, drawn),
         "fairness": fairness,
+        "fairness_band": list(BAND),
         "worst_recall_ratio": worst_ratio(fairness),
         "range": _coverage(judged),
         "selected": _selected(judged, drawn),

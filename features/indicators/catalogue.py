@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from features.indicators.definition import Events, Given, Late, Schedule
 from features.indicators.drafts import PURPOSES
-from features.indicators.indicator import FAMILIES, Family, Indicator
+from features.indicators.indicator import FAMILIES, Family, Indicator, Text
 from features.indicators.registry import generic
 from features.indicators.structure import reach, walk
 
@@ -60,8 +60,13 @@ def _table(indicators: Iterable[Indicator]) -> str:
     rows = ["| code | id | name | owners | needs | window | unit | direction | legal basis |", "|---" * 9 + "|"]
     rows += [f"| {' | '.join(_cells(one))} |" for one in indicators]
     rows += ["", "| id | raises the risk | lowers it |", "|---|---|---|"]
-    rows += [f"| `{one.id}` | {one.up.zh}<br>{one.up.en} | {one.down.zh}<br>{one.down.en} |" for one in indicators]
+    rows += [f"| `{one.id}` | {_said(one.up)} | {_said(one.down)} |" for one in indicators]
     return "\n".join(rows) + "\n"
+
+
+def _said(text: Text) -> str:
+    """A sentence in both languages; one for a value of nothing stands after a stroke."""
+    return f"{text.zh}<br>{text.en}".replace("|", "\\|")
 
 
 def _cells(one: Indicator) -> Iterator[str]:

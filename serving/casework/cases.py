@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -35,6 +35,8 @@ from serving.casework.tables import (
 )
 
 CHANGED, WAITING = "org.zhouji.case.changed.v1", "org.zhouji.referral.waiting.v1"
+HELPING = frozenset({"classified", "referred", "received", "answered", "effect_check"})
+"""States in which what a visit found is to be met."""
 OWN_TIME = frozenset({"reminded", "overdue", "escalated", "signalled"})
 """What the clock says without changing what a person decided on."""
 
@@ -125,29 +127,40 @@ def save(
     session.flush()
 
 
-def reckon(session: Session, tree: AreaTree, rules: Rules, row: CaseRow, at: datetime) -> bool:
-    """Reckon a case's next deadline by rules that may have changed since; returns whether it moved."""
+def misdated(session: Session, case_ids: Sequence[str], rules: Rules, at: datetime) -> list[str]:
+    """Of some cases, those whose deadlines, or whose referrals' deadlines, are others by these rules."""
+    known = {
+        row.referral_id: row.due_at
+        for row in session.execute(
+            select(ReferralRow.referral_id, ReferralRow.due_at).where(ReferralRow.case_id.in_(case_ids))
+        )
+    }
+    found = []
+    for row in session.execute(select(CaseRow.body, CaseRow.due_at).where(CaseRow.case_id.in_(case_ids))):
+        case = Case.model_validate(row.body)
+        waiting = _answers_due(case, rules, at)
+        others = any(known.get(one.referral_id) != waiting.get(one.referral_id, NEVER) for one in case.referrals)
+        if others or (next_due(case, rules) or NEVER) != row.due_at:
+            found.append(case.case_id)
+    return found
+
+
+def reckon(session: Session, tree: AreaTree, rules: Rules, case_id: str, at: datetime) -> None:
+    """Reckon a case's deadlines by rules that have changed since."""
+    row = session.get_one(CaseRow, case_id)
     case = Case.model_validate(row.body)
     _write_referrals(session, case, rules, at)
-    moment = waits(row, rules)
-    if row.due_at == moment:
-        return False
+    row.due_at = next_due(case, rules) or NEVER
     here = PlaceRow.area_code.in_(places_of(tree, case.area_code)), PlaceRow.case_id == case.case_id
-    session.execute(update(PlaceRow).where(*here).values(due_at=moment))
-    row.due_at = moment
-    return True
-
-
-def waits(row: CaseRow, rules: Rules) -> datetime:
-    """The next deadline of a case by some rules."""
-    return next_due(Case.model_validate(row.body), rules) or NEVER
+    session.execute(update(PlaceRow).where(*here).values(due_at=row.due_at))
 
 
 def needs_open(case: Case) -> frozenset[str]:
     """Needs that nobody has met: on a department's desk, or found by a visit and not sent there yet."""
     asked = {one.need for one in case.open_referrals}
-    if case.state == "classified" and case.standing is not None:
-        asked.update(needs_of(case.standing.form))
+    if case.state in HELPING and case.standing is not None:
+        sent = {one.need for one in case.referrals if one.round == case.round and not one.withdrawn}
+        asked |= set(needs_of(case.standing.form)) - sent
     return frozenset(asked)
 
 
@@ -180,7 +193,10 @@ def recount(session: Session) -> int:
         states[row.week, row.area_code, row.state] += 1
         areas.setdefault(row.case_id, []).append(row.area_code)
     needs: Counter[tuple[Any, ...]] = Counter()
-    for body in session.scalars(select(CaseRow.body).where(CaseRow.state != "closed").execution_options(yield_per=500)):
+    # a closed case may still wait for data to be corrected
+    owed = CaseRow.case_id.in_(select(ReferralRow.case_id).where(ReferralRow.open))
+    waiting = select(CaseRow.body).where(or_(CaseRow.state != "closed", owed)).execution_options(yield_per=500)
+    for body in session.scalars(waiting):
         case = Case.model_validate(body)
         needs.update((area, need) for need in needs_open(case) for area in areas.get(case.case_id, ()))
     return _put_right(session, CountRow, ("week", "area_code", "state"), states) + _put_right(
@@ -214,8 +230,13 @@ def _write_events(session: Session, case: Case, events: Sequence[Event]) -> None
         )  # fmt: skip
 
 
+def _answers_due(case: Case, rules: Rules, at: datetime) -> dict[str, datetime]:
+    """Referrals that wait, and until when."""
+    return {one.referral_id: one.at for one in reversed(due(case, at, rules)) if one.referral_id}
+
+
 def _write_referrals(session: Session, case: Case, rules: Rules, at: datetime) -> None:
-    waiting = {one.referral_id: one.at for one in reversed(due(case, at, rules)) if one.referral_id}
+    waiting = _answers_due(case, rules, at)
     for one in case.referrals:
         said = [answer for answer in one.answers if answer.code != PASSED_ON]
         session.merge(

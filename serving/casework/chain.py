@@ -14,11 +14,10 @@ from typing import Any
 from sqlalchemy import select
 
 from features.errors import UsageError
-from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Case
 from serving.casework.desk import Desk
-from serving.casework.looking import past_of
+from serving.casework.looking import newest_row, past_of
 from serving.casework.tables import RequestRow
 from serving.recorded import Milestone
 
@@ -38,9 +37,7 @@ class Link:
         return self.at.date() if isinstance(self.at, datetime) else self.at
 
 
-def chain(
-    desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone] = (), *, newest: Case | None = None
-) -> tuple[Link, ...]:
+def chain(desk: Desk, by: Actor, household_id: str, records: Iterable[Milestone] = ()) -> tuple[Link, ...]:
     """Everything that is known of a household's way, oldest first; the look is written down.
 
     Args:
@@ -48,16 +45,16 @@ def chain(
         by: who looks; who visits before a score is seen gets no word of levels until the record is handed in.
         household_id: whose chain.
         records: departments' records of the household (`serving.recorded`); without them, only what people did.
-        newest: the household's newest case, where who asks has just looked at it.
 
     Raises:
         UsageError: the household has no case.
         AccessError: the household is not the actor's; written down.
     """
     with desk.database.reading() as session:
-        newest = newest or cases.newest_case(session, household_id)
-        if newest is None:
+        row = newest_row(session, household_id)
+        if row is None:
             raise UsageError("case_unknown")
+        newest = Case.model_validate(row.body)
         past = past_of(session, household_id)
         asked = list(session.scalars(select(RequestRow.body).where(RequestRow.household_id == household_id)))
     if by.role not in ("village", "town", "county", "supervisor") or not desk.reaches(by, newest.area_code):

@@ -93,7 +93,8 @@ class Database:
         Raises:
             DependencyError: the database does not answer, or its schema is not the code's.
         """
-        assert self._held is None, "who looks holds a connection, and must not wait for the writers' lock with it"
+        if self._held is not None:
+            raise RuntimeError("who looks holds a connection, and must not wait for the writers' lock with it")
         with self._session() as session, session.begin():
             if not self.sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -234,6 +235,11 @@ def open_database(settings: Settings, home: ProjectHome, *, serving: bool = Fals
     path = home.casework / FILE
     path.touch(mode=0o600)
     return Database(f"sqlite:///{path}", serving=serving)
+
+
+def there(settings: Settings, home: ProjectHome) -> bool:
+    """Whether there is a case database at all; nothing is made by asking."""
+    return bool(settings.database) or (home.casework / FILE).is_file()
 
 
 def changes_nothing(tables: Sequence[str], *, sqlite: bool) -> list[str]:

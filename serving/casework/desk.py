@@ -161,7 +161,7 @@ class Desk:
         held: list[tuple[Actor, Entry]] = []
         self._looks.held = held
         try:
-            with self.database.together():
+            with self.book.steady(self.now()), self.database.together():
                 yield
         finally:
             self._looks.held = None
@@ -177,6 +177,12 @@ class Desk:
     def reaches(self, by: Actor, area_code: str) -> bool:
         """Whether an actor's area holds another."""
         return by.role == CLOCK or self._reach.contains(by.area, area_code)
+
+    def presented(self, by: Actor) -> Actor:
+        """An actor with what the project says of how its area sees scores."""
+        chosen = self.project.listing.presentation
+        mode = next((chosen[area.code] for area in self.tree.chain(by.area) if area.code in chosen), "")
+        return by.model_copy(update={"presentation": mode})
 
     def _sees(self, by: Actor, case: Case) -> bool:
         """Whether an actor may look at a case."""
@@ -240,9 +246,10 @@ class Desk:
 
     def _saw_score(self, session: Session, by: Actor, case: Case) -> bool:
         """Whether the log says that this account was shown the household's score since the case's list."""
+        opened = self.rules.end(case.opened_on - timedelta(days=1))
         query = select(AuditRow.seq).where(
             AuditRow.subject == case.household_id, AuditRow.account == by.account, AuditRow.kind == "view",
-            AuditRow.detail.contains('"score":true'),
+            AuditRow.at > opened, AuditRow.detail.contains('"score":true'),
         )  # fmt: skip
         return session.scalars(query.limit(1)).first() is not None
 

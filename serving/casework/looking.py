@@ -43,7 +43,7 @@ def case_row(session: Session, case_id: str) -> CaseRow | None:
 def newest_row(session: Session, household_id: str) -> CaseRow | None:
     """The row of a household's newest case."""
     query = select(CaseRow).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc()).limit(1)
-    row = session.scalars(query).first()
+    row = _once(session, ("newest", household_id), lambda: session.scalars(query).first())
     return None if row is None else _once(session, ("case", row.case_id), lambda: row)
 
 

@@ -6,21 +6,22 @@ Where rules were amended, or the deployment's files, the deadlines of all open c
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from serving.casework import cases
 from serving.casework.actions import Tick
 from serving.casework.actor import clock
-from serving.casework.deadlines import due, known_year, later
+from serving.casework.deadlines import Rules, due, known_year, later
 from serving.casework.desk import Desk, decision
-from serving.casework.tables import CaseRow, ReckonedRow
+from serving.casework.tables import NEVER, CaseRow, ReckonedRow
 from serving.casework.workflow import step
 
 AT_ONCE = 200
@@ -70,29 +71,40 @@ def remind(desk: Desk, *, dry_run: bool = False) -> Reminded:
 
 
 def _reckoned(desk: Desk, *, dry_run: bool) -> int:
-    """Reckon the deadlines of open cases by rules that have changed since; returns how many moved."""
+    """Reckon deadlines by rules that have changed since; returns how many cases have others now.
+
+    What differs is found while others may write; only that is reckoned again and written under the lock.
+    """
     rules = desk.rules
-    digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+    digest = _digest(rules)
     with desk.database.reading() as session:
         known = session.get(ReckonedRow, 1)
         if known is not None and known.rules == digest:
             return 0
-        ids = list(session.scalars(select(CaseRow.case_id).where(CaseRow.state != "closed").order_by(CaseRow.case_id)))
+        waiting = or_(CaseRow.state != "closed", CaseRow.due_at < NEVER)  # closed ones may wait for a correction
+        ids = list(session.scalars(select(CaseRow.case_id).where(waiting).order_by(CaseRow.case_id)))
     moved = 0
     for first in range(0, len(ids), AT_ONCE):
-        part = select(CaseRow).where(CaseRow.case_id.in_(ids[first : first + AT_ONCE]))
-        if dry_run:
-            with desk.database.reading() as session:
-                moved += sum(cases.waits(row, rules) != row.due_at for row in session.scalars(part))
-            continue
-        with desk.database.writing() as session:
-            rows = session.scalars(part).all()
-            moved += sum(cases.reckon(session, desk.tree, rules, row, desk.now()) for row in rows)
+        part = ids[first : first + AT_ONCE]
+        with desk.database.reading() as session:
+            late = cases.misdated(session, part, rules, desk.now())
+        moved += len(late)
+        if late and not dry_run:
+            with desk.database.writing() as session:
+                for case_id in late:
+                    cases.reckon(session, desk.tree, rules, case_id, desk.now())
     if not dry_run:
         with desk.writing(clock()) as (session, entries):
             session.merge(ReckonedRow(one=1, rules=digest))
             entries.append(("clock", "rules", {"action": "reckoned", "rules": digest, "moved": moved}))
     return moved
+
+
+def _digest(rules: Rules) -> str:
+    """Of what deadlines depend on."""
+    answers = {code: need.answer.model_dump(mode="json") for code, need in rules.routing.needs.items()}
+    told = json.dumps({"answers": answers, "deadlines": rules.deadlines.model_dump(mode="json")}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _near(desk: Desk, session: Session) -> list[str]:

@@ -38,6 +38,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "watch_until": ("watch_date",), "recheck_on": ("recheck_date",), "note": ("remark",),
 }  # fmt: skip
 """Fields of the record and their columns."""
+MOST_LINES = 2_000
+"""Filled rows that are taken in at once."""
 _DAYS = ("visited_on", "onset", "watch_until", "recheck_on")
 _LISTS = ("met", "causes", "evidence", "needs")
 
@@ -103,6 +105,8 @@ def read_returned(desk: Desk, by: Actor, file: Path, run: RunFolder, *, called: 
     sheet = read_sheet(file, called=called)
     if sheet.run_id != run.run_id:
         raise UsageError("list_other_week", run=shown_run(sheet.run_id) or "—", day=run.as_of)
+    if len(sheet.lines) > MOST_LINES:
+        raise UsageError("list_too_many_rows", rows=len(sheet.lines), most=MOST_LINES)
     codes = {str(row["household_id"]): str(row["row_code"]) for row in run.households()}
     lines = [_read(line, cells, sheet, desk.project, codes) for line, cells in sheet.lines]
     seen: set[str] = set()
@@ -213,6 +217,12 @@ def _mistaken(mistake: Mistake) -> tuple[str, Words]:
 
 
 # --- confirmed --------------------------------------------------------------------------------------------------------
+
+
+def looked_at(desk: Desk, by: Actor, returned: Returned) -> None:
+    """Write down whose standing records are shown beside rows at odds with them."""
+    for one in returned.of("changed"):
+        desk.note(by, "view", one.household, list=returned.run_id, score=False)
 
 
 def take(desk: Desk, by: Actor, returned: Returned, versions: Mapping[str, int], opinions: frozenset[str]) -> Taken:

@@ -12,6 +12,7 @@ from reports.visit_sheet import Fact, Sheet, blind_topics, topics_of
 from reports.weekly_list import CAUSES, VALIDITIES
 from serving.casework.actor import Actor
 from serving.casework.boxes import record_choices
+from serving.casework.case import Case
 from serving.casework.chain import Link
 from serving.casework.classification import vocabulary
 from serving.casework.desk import Desk, View
@@ -25,11 +26,13 @@ def sheet_of(desk: Desk, by: Actor, view: View, chain: Sequence[Link], as_of: da
     Args:
         desk: the service layer.
         by: who takes it along; its account stands on every side.
-        view: the case, as this actor may see it; without signals the sheet is blind.
+        view: the case, as this actor may see it; without signals the sheet is blind, and so is one for a visitor who
+            is to record before a score is seen, whoever prints it.
         chain: what is known of the household, as this actor may see it.
         as_of: day of the household's newest list.
     """
-    case, blind = view.case, view.signals is None
+    case = view.case
+    blind = view.signals is None or (case.first is None and _visitor(desk, case).blind)
     reasons = view.signals[0].get("reasons", []) if view.signals else []
     tree = desk.tree
     place = {one: tree.title(case.area_code, one) for one in ("zh", "en")}
@@ -49,6 +52,13 @@ def sheet_of(desk: Desk, by: Actor, view: View, chain: Sequence[Link], as_of: da
         at=desk.now().astimezone(desk.zone),
         blind=blind,
     )
+
+
+def _visitor(desk: Desk, case: Case) -> Actor:
+    """Who goes there: who has the case, or somebody of its area where nobody has it yet."""
+    owner = case.owner if case.owner is not None and case.owner.account else None
+    role, area = ("village", case.area_code) if owner is None else (owner.role, owner.area)
+    return desk.presented(Actor(account=owner.account if owner else "-", role=role, area=area))
 
 
 def sheet_of_explanation(told: Explanation, account: str, at: datetime) -> Sheet:

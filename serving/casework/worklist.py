@@ -219,6 +219,14 @@ def case_of(desk: Desk, household_id: str) -> str | None:
     return None if found is None else found.case_id
 
 
+def households_of(desk: Desk, case_ids: Sequence[str]) -> list[str]:
+    """Whose cases these are, each household once, in the order of the cases; unknown ones are left out."""
+    query = select(CaseRow.case_id, CaseRow.household_id).where(CaseRow.case_id.in_(case_ids))
+    with desk.database.reading() as session:
+        found = {str(case_id): str(household) for case_id, household in session.execute(query)}
+    return list(dict.fromkeys(found[one] for one in case_ids if one in found))
+
+
 def case_of_referral(desk: Desk, referral_id: str) -> str | None:
     """The case of a referral."""
     with desk.database.reading() as session:
@@ -282,7 +290,7 @@ def audit_lines(
     if by.role not in ("auditor", "supervisor"):
         raise desk.refuse(by, "case_outside", "audit")
     shown: list[Any] = []
-    if desk.tree.chain(by.area)[1:]:  # the whole sees everything, a part what its accounts did
+    if len(desk.tree.chain(by.area)) != 1:  # the whole sees everything, a part what its accounts did
         inside = [code for code in desk.tree.areas if desk.reaches(by, code)]
         shown.append(AuditRow.area_code.in_(inside))
     for column, value in ((AuditRow.subject, subject), (AuditRow.account, account), (AuditRow.kind, kind)):

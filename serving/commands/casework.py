@@ -10,6 +10,8 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from features.engines.duckdb import engine
 from features.errors import DataError, NothingToDo, UsageError
 from features.staging import write_atomically
@@ -19,13 +21,13 @@ from serving.casework import outcomes
 from serving.casework.actor import clock
 from serving.casework.alerts import open_week
 from serving.casework.carrying import carry
-from serving.casework.database import Schema, open_database
+from serving.casework.database import Schema, open_database, there
 from serving.casework.desk import Desk, open_desk
 from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
 from serving.casework.requests import erase_expired, expired_identities, finish_erasures, unfinished_erasures
-from serving.casework.returned import Taken, read_returned, take
-from serving.casework.tables import WeekRow
+from serving.casework.returned import Taken, looked_at, read_returned, take
+from serving.casework.tables import SignalRow
 from serving.console import Console, day_of, read_day
 from serving.filled import Filled, Rejected, read_sheet, shown_run, write_rejected
 from serving.forgetting import forgetting
@@ -35,12 +37,20 @@ from serving.web.accounts import account_named, actor_of
 
 
 def has_cases(console: Console, file: Path) -> bool:
-    """Whether the list of a file was made into cases: what people found belongs there then, in whole."""
-    database = open_database(console.settings, console.home.project(console.project.name))
-    if not database.schema().ready:
+    """Whether the list of a file was made into cases: what people found belongs there then, in whole.
+
+    Raises:
+        DependencyError: there are cases, of a schema that is not the code's.
+    """
+    home = console.home.project(console.project.name)
+    if not there(console.settings, home):
+        return False
+    database = open_database(console.settings, home)
+    if not database.schema().current:
         return False
     with database.reading() as session:
-        return session.get(WeekRow, read_sheet(file).run_id) is not None
+        one = select(SignalRow.household_id).where(SignalRow.run_id == read_sheet(file).run_id).limit(1)
+        return session.scalars(one).first() is not None
 
 
 def list_import(
@@ -50,7 +60,7 @@ def list_import(
     if not account:
         raise UsageError("list_needs_account")
     desk, language = open_desk(console.project, console.settings), console.language
-    by = actor_of(account_named(desk, account))
+    by = desk.presented(actor_of(account_named(desk, account)))
     if by.role not in ("town", "county"):
         raise UsageError("list_account_unfit", account=account)
     run_id = read_sheet(file).run_id
@@ -61,11 +71,15 @@ def list_import(
     rejected, at_odds = read.of("rejected"), read.of("changed")
     taken = Taken()
     if not dry_run:
+        looked_at(desk, by, read)
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        desk.note(by, "delivery", read.run_id, rows=len(read.lines), sha256=content, command="list import")
         versions = {line.household: line.case.version for line in read.lines if line.case is not None}
         taken = take(desk, by, read, versions, frozenset())
         if errors is not None and rejected:
             rows = tuple(Rejected(line.line, "", "", line.cells, line.why) for line in rejected)
             write_rejected(Filled(read.run_id, (), rows, 0, read.columns), errors, language)
+            desk.exported(by, f"{read.run_id} errors", len(rejected), hashlib.sha256(errors.read_bytes()).hexdigest())
     accepted = len(read.of("ready")) if dry_run else len(taken.written)
     console.say(
         f"记入个案 {accepted} 户，退回 {len(rejected)} 行，与已有记录不一致 {len(at_odds)} 户，相同 {len(read.of('same'))} 户，未填 {read.empty} 行",

@@ -98,9 +98,7 @@ class Office:
 
     def actor(self, account: Account) -> Actor:
         """Who acts, with what the project says of how its area sees scores."""
-        chosen = self.project.listing.presentation
-        mode = next((chosen[area.code] for area in self.tree.chain(account.area) if area.code in chosen), "")
-        return actor_of(account).model_copy(update={"presentation": mode})
+        return self.desk.presented(actor_of(account))
 
 
 def open_office(opened: Surroundings) -> Office:

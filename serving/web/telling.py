@@ -44,4 +44,4 @@ def chain_of(office: Office, by: Actor, case: Case, told: Mapping[str, Any] | No
         Milestone(date.fromisoformat(one["day"]), one["table"], one["detail"])
         for one in (told or {}).get("records", ())
     ]
-    return chain(office.desk, by, case.household_id, records, newest=case)
+    return chain(office.desk, by, case.household_id, records)

@@ -7,19 +7,22 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from serving.casework import actions as a
 from serving.casework import amending
 from serving.casework import amendments as am
 from serving.casework.actor import Actor
 from serving.casework.amendments import Ground
-from serving.casework.deadlines import later
+from serving.casework.deadlines import later, next_due
 from serving.casework.desk import Desk
 from serving.casework.keeping import lines
 from serving.casework.refusals import AccessError, ConflictError, FormError
 from serving.casework.reminding import remind
 from serving.casework.routing import Duration
+from serving.casework.tables import CaseRow, ReferralRow
 from tests.casework.desks import Clock, make_desk, opened
-from tests.casework.made import COUNTY_AREA, DAY, PROVINCE, TOWN
+from tests.casework.made import COUNTY_AREA, DAY, PROVINCE, TOWN, form
 
 ADMIN = Actor(account="x1", role="admin", area=PROVINCE)
 GROUND = Ground(DAY, "某县府办〔2026〕3号", "本县分工调整")
@@ -64,6 +67,22 @@ def test_the_clocks_round_reckons_deadlines_by_rules_that_have_changed(desk: Des
     assert {row.due_at for row in desk.page(TOWN).rows if row.case_id == case.case_id} == {later_by}
     assert remind(desk).moved == 0
     assert desk.keeper.verify(desk.database).ok
+
+
+def test_a_closed_case_that_waits_for_a_correction_is_reckoned_as_well(desk: Desk) -> None:
+    case = opened(desk, 1)[0]
+    desk.act(a.Assign(by=TOWN, to=TOWN), case.case_id, 0)
+    made = desk.act(a.Classify(by=TOWN, form=form("V3", reasons={"own_payment": "false"})), case.case_id, 1)
+    made = desk.act(a.Close(by=TOWN, reason="no_need"), case.case_id, made.version)
+    assert made.state == "closed" and made.open_referrals
+    remind(desk)
+    local = {"off": [str(DAY + timedelta(days=n)) for n in range(1, 12)]}
+    am.amend(desk, ADMIN, "local", str(DAY.year), local, GROUND, 0)
+    assert remind(desk).moved == 1
+    with desk.database.reading() as session:
+        kept = session.scalars(select(ReferralRow.due_at)).one()
+        row = session.get_one(CaseRow, case.case_id)
+    assert kept == row.due_at == next_due(made, desk.rules)
 
 
 def test_wrong_entries_are_named_by_field_and_row(desk: Desk) -> None:

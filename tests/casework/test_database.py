@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -181,3 +182,22 @@ def test_a_silent_server_is_a_dependency_error() -> None:
     with pytest.raises(DependencyError) as refused:
         database.schema()
     assert refused.value.code == "case_database_silent"
+
+
+def test_a_list_is_not_taken_past_cases_of_an_older_schema(
+    tmp_path: Path,
+) -> None:
+    """No database: no cases, and none is made by asking; an older schema is named instead of passed over."""
+    from serving.commands import casework
+    from serving.console import Console
+
+    settings = Settings(home=tmp_path)
+    console = Console(settings, None, as_json=True, quiet=True, verbose=False, colour=False, agreed=False)
+    console.__dict__["project"] = type("P", (), {"name": "p"})
+    assert not casework.has_cases(console, tmp_path / "list.xlsx")
+    assert not list(tmp_path.rglob(FILE))
+    home = console.home.project("p")
+    open_database(settings, home).migrate("up", "0006")
+    with pytest.raises(DependencyError) as refused:
+        casework.has_cases(console, tmp_path / "list.xlsx")
+    assert refused.value.code == "case_database_schema"

@@ -338,6 +338,27 @@ def test_open_needs_are_counted_from_the_visit_to_the_answer_and_by_a_new_schema
     assert lists.needs(desk, COUNTY) == counted
 
 
+def test_what_one_visit_found_stays_open_until_each_is_met_and_a_closed_case_may_wait(desk: Desk) -> None:
+    case = opened(desk, 1)[0]
+    desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)
+    desk.act(a.Classify(by=VILLAGE, form=form("V1", needs=("N04", "N10"))), case.case_id, 1)
+    desk.act(a.Refer(by=TOWN, referral_id="r1", need="N04"), case.case_id, 2)
+    assert lists.needs(desk, COUNTY) == {"N04": 1, "N10": 1}, "what is not sent yet is not forgotten"
+    desk.act(answer("F1"), case.case_id, 3)
+    assert lists.needs(desk, COUNTY) == {"N10": 1}
+    other = opened(desk, 1, first=50, run_id="run2")[0]
+    desk.act(a.Assign(by=TOWN, to=TOWN), other.case_id, 0)
+    made = desk.act(a.Classify(by=TOWN, form=form("V3", reasons={"own_payment": "false"})), other.case_id, 1)
+    assert [one.need for one in made.open_referrals] == ["N22"]
+    made = desk.act(a.Close(by=TOWN, reason="no_need"), other.case_id, made.version)
+    assert made.state == "closed" and lists.needs(desk, COUNTY) == {"N10": 1, "N22": 1}
+    with desk.database.writing() as session:
+        assert cases.recount(session) == 0
+    desk.database.migrate("down", "0006")
+    desk.database.migrate()
+    assert lists.needs(desk, COUNTY) == {"N10": 1, "N22": 1}
+
+
 def test_counts_are_kept_with_every_change_at_every_level(desk: Desk) -> None:
     made = [*opened(desk, 4), *opened(desk, 2, area=OTHER_VILLAGE, first=100, run_id="run2")]
     desk.act(a.Assign(by=TOWN, to=VILLAGE), made[0].case_id, 0)

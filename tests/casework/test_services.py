@@ -26,7 +26,7 @@ from serving.casework.reminding import remind
 from serving.casework.tables import OutgoingRow
 from serving.outbox import Outbox, Receiver
 from tests.casework.desks import OTHER_TOWN, OTHER_VILLAGE, Clock, make_desk, opened
-from tests.casework.made import COUNTY, DAY, TOWN, TOWN_AREA, VILLAGE, VILLAGE_AREA, answer, form
+from tests.casework.made import COUNTY, DAY, PROVINCE, TOWN, TOWN_AREA, VILLAGE, VILLAGE_AREA, answer, form
 
 
 @pytest.fixture
@@ -101,6 +101,21 @@ def test_everything_of_who_is_away_goes_to_others(desk: Desk) -> None:
     done, left = staffing.cover(desk, TOWN, "v1")
     assert len(done.given) == 2 and list(left.left.values()) == ["capacity"]
     assert len(desk.tasks(TOWN).rows) == 2 and len(desk.tasks(VILLAGE).rows) == 1
+
+
+def test_people_who_visit_are_paged_for_their_area_alone(desk: Desk) -> None:
+    for at in range(5):
+        staffing.put_worker(desk, TOWN, VILLAGE.model_copy(update={"account": f"w{at}"}), at)
+    other = Actor(account="far", role="village", area=OTHER_VILLAGE)
+    staffing.put_worker(desk, COUNTY, other, 3)
+    first = staffing.worker_page(desk, TOWN, limit=3)
+    assert [one.account for one in first.rows] == ["w0", "w1", "w2"] and first.next == "w2"
+    rest = staffing.worker_page(desk, TOWN, after="w2", limit=3)
+    assert [one.account for one in rest.rows] == ["w3", "w4"] and rest.next is None
+    whole = Actor(account="x1", role="admin", area=PROVINCE)
+    assert len(staffing.worker_page(desk, whole).rows) == 6
+    gone = Actor(account="x2", role="admin", area="449999")  # an area that the tree no longer knows
+    assert staffing.worker_page(desk, gone).rows == ()
 
 
 def test_the_clocks_round_says_things_once_and_finds_what_is_overdue(desk: Desk, clock: Clock) -> None:

@@ -44,7 +44,7 @@ def explained(household_id: str, run_id: str) -> dict[str, Any]:
         "changes": [
             {
                 "name": both, "family": "expense", "before": {"zh": "3,020 元", "en": "3,020 yuan"},
-                "after": {"zh": "9,110 元", "en": "9,110 yuan"}, "raises": True, "source": source, "day": None,
+                "after": {"zh": "9,110 元", "en": "9,110 yuan"}, "raises": True, "source": source, "day": "2026-02-27",
             }
         ],
         "lowering": [

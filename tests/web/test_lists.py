@@ -189,6 +189,7 @@ def test_the_command_records_a_list_in_its_cases_as_the_page_does(
     file.write_bytes(answered(content, rows))
     monkeypatch.setattr(casework, "open_desk", lambda *_: week.desk)
     monkeypatch.setattr(casework, "open_database", lambda *_: week.desk.database)
+    monkeypatch.setattr(casework, "there", lambda *_: True)
     console = Console(week.settings, None, as_json=True, quiet=True, verbose=False, colour=False, agreed=False)
     console.__dict__["project"] = week.project
 

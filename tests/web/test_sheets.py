@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,15 @@ from features.strict import Words
 from reports.visit_sheet import Fact, Sheet, Topic, blind_topics, content, to_html, to_pdf
 from serving.casework import actions as a
 from serving.casework import cases
+from serving.casework.alerts import open_week
+from serving.casework.case import Case
 from serving.casework.sheets import boxes
 from serving.casework.tables import AuditRow
 from serving.web.office import Office
 from tests.casework.desks import household
-from tests.casework.made import TOWN, VILLAGE
+from tests.casework.made import TOWN, TOWN_AREA, VILLAGE, VILLAGE_AREA, form
 from tests.web.offices import signed_in
-from tests.web.shown import SENTENCES, rich
+from tests.web.shown import SENTENCES, Rich, rich
 
 FIELDS = (
     "visited_on", "method", "met", "minutes", "validity", "causes", "depth", "onset", "evidence", "savings", "kin",
@@ -114,14 +116,61 @@ def test_who_visits_first_reads_no_score_and_random_rows_look_alike(desk: Office
     assert pages[0] == pages[1]
 
 
-def test_a_county_reads_the_reasons_and_each_sheet_is_written_down(desk: Office, tmp_path: Path) -> None:
+def case_of(office: Office, number: int) -> Case:
+    with office.desk.database.reading() as session:
+        found = cases.newest_case(session, household(number))
+    assert found is not None
+    return found
+
+
+def test_who_sees_scores_reads_the_reasons_and_each_sheet_is_written_down(desk: Office, tmp_path: Path) -> None:
+    desk.desk.act(a.Assign(by=TOWN, to=TOWN), case_of(desk, 1).case_id, 0)
     who = signed_in(desk, "c1")
-    text, _ = read(who.get(f"/households/{household(0)}/sheet.pdf").content, tmp_path)
-    assert re.sub(r"\s", "", SENTENCES["expense"][0]) in text
+    text, _ = read(who.get(f"/households/{household(1)}/sheet.pdf").content, tmp_path)
+    assert sum(re.sub(r"\s", "", said[0]) in text for said in SENTENCES.values()) == 2
     assert "c1于" in text
     with desk.desk.database.reading() as session:
         lines = list(session.scalars(select(AuditRow).where(AuditRow.kind == "export")))
-    assert [(line.account, line.subject) for line in lines] == [("c1", household(0))]
+    assert [(line.account, line.subject) for line in lines] == [("c1", household(1))]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_sheet_for_who_visits_first_is_blind_whoever_prints_it(desk: Office, tmp_path: Path, number: int) -> None:
+    """Household 0 is given to a village, household 2 to nobody yet."""
+    who = signed_in(desk, "c1")
+    chosen = [f"{case_of(desk, number).case_id}:0"]
+    one, several = who.get(f"/households/{household(number)}/sheet.pdf"), who.post("/sheets", "/help", case=chosen)
+    for answer in (one, several):
+        text, _ = read(answer.content, tmp_path)
+        for leak in LEAKS:
+            assert leak not in text, leak
+    if number == 0:
+        desk.desk.act(a.Classify(by=VILLAGE, form=form("V1")), case_of(desk, 0).case_id, 1)
+        text, _ = read(who.get(f"/households/{household(0)}/sheet.pdf").content, tmp_path)
+        assert "27,130" in text, "once the visit is recorded, nothing is held back"
+
+
+def test_an_old_case_is_no_way_to_a_score(desk: Office, tmp_path: Path) -> None:
+    """A closed case of the same household is printed as the household is now, and nobody has seen a score by it."""
+    old = case_of(desk, 0)
+    made = desk.desk.act(a.Classify(by=VILLAGE, form=form("V3")), old.case_id, 1)
+    desk.desk.act(a.Close(by=TOWN, reason="no_need"), old.case_id, made.version)
+    later = date(2026, 3, 1) + timedelta(weeks=30)
+    rows = {household(0): (VILLAGE_AREA, "risk", "red")}
+    open_week(desk.desk, Rich(run_id="later", as_of=later, rows=rows))  # type: ignore[arg-type]
+    new = case_of(desk, 0)
+    assert new.case_id != old.case_id
+    desk.desk.act(a.Assign(by=TOWN, to=VILLAGE), new.case_id, 0)
+    desk.project.listing.presentation[TOWN_AREA] = "blind"
+    try:
+        text, _ = read(signed_in(desk, "t1").post("/sheets", "/help", case=[f"{old.case_id}:9"]).content, tmp_path)
+    finally:
+        desk.project.listing.presentation.clear()
+    for leak in LEAKS:
+        assert leak not in text, leak
+    with desk.desk.database.reading() as session:
+        seen = session.scalars(select(AuditRow.detail).where(AuditRow.kind == "view", AuditRow.account == "t1"))
+        assert not [one for one in seen if '"score":true' in one]
 
 
 def test_the_chosen_of_a_list_are_printed_together_and_each_is_written_down(desk: Office, tmp_path: Path) -> None:

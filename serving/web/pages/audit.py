@@ -17,7 +17,8 @@ router = APIRouter()
 Auditing = Annotated[Staff, Depends(staff("auditor", "supervisor"))]
 KINDS = (
     "view", "decision", "draft", "reveal", "export", "refused", "signed_in", "signed_out", "sign_in_refused", "account",
-    "unsealed", "audit_view", "clock",
+    "unsealed", "audit_view", "clock", "opened_week", "worker", "request", "resource", "delivery", "amendment",
+    "erasure",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from features.errors import DataError, UsageError
 from features.settings import Home
 from reports.weekly_list import field_of, label, write_xlsx
 from serving.casework import worklist
-from serving.casework.returned import COLUMNS, Returned, may_add, read_returned, take
+from serving.casework.returned import COLUMNS, Returned, looked_at, may_add, read_returned, take
 from serving.filled import Filled, Rejected, write_rejected
 from serving.published import list_of_run
 from serving.runs import RunFolder
@@ -28,7 +28,6 @@ router = APIRouter()
 offices = staff("town", "county")
 Offices = Annotated[Staff, Depends(offices)]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-MOST_LINES = 2_000
 
 
 def run_of(office: Office, week: str) -> RunFolder:
@@ -98,16 +97,12 @@ def upload(request: Request, week: str, office: OfficeOf, who: Offices, form: Po
         return _form(request, run, 422, refused=f"{error.sentence(who.language)} {error.repair(who.language)}")
     versions = {one.household: one.case.version for one in returned.lines if one.case is not None}
     waits.tell(kept, versions=versions)
-    for one in returned.of("changed"):
-        office.desk.note(who.actor, "view", one.household, list=run.run_id, score=False)
+    looked_at(office.desk, who.actor, returned)
     return RedirectResponse(f"/weeks/{week}/import/{kept.key}", 303)
 
 
 def _read(office: Office, who: Staff, run: RunFolder, kept: Waiting) -> Returned:
-    returned = read_returned(office.desk, who.actor, kept.path, run, called=kept.called)
-    if len(returned.lines) > MOST_LINES:
-        raise UsageError("list_too_many_rows", rows=len(returned.lines), most=MOST_LINES)
-    return returned
+    return read_returned(office.desk, who.actor, kept.path, run, called=kept.called)
 
 
 @router.get("/weeks/{week}/import/{key}")

@@ -83,7 +83,6 @@ def feeds(request: Request, household_id: str, office: OfficeOf, who: Reading) -
 
 
 @router.get("/households/{household_id}/records/{feed}")
-@in_one_look
 def records(request: Request, household_id: str, feed: str, office: OfficeOf, who: Reading) -> Response:
     """What one feed says, newest first; the look is written down."""
     view = office.desk.view(who.actor, case_id_of(office, household_id))

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from features.errors import UsageError
 from reports.visit_sheet import Sheet, short_code, to_html, to_pdf
+from serving.casework import worklist
 from serving.casework.sheets import sheet_of
 from serving.web.office import Office
 from serving.web.rendering import versioned
@@ -52,7 +53,9 @@ def sheets_pdf(office: OfficeOf, who: Offices, form: PostedOf) -> Response:
     chosen = list(dict.fromkeys(text.partition(":")[0] for text in form.many("case")))
     if not 0 < len(chosen) <= MOST_SHEETS:
         raise UsageError("sheets_chosen", chosen=len(chosen), most=MOST_SHEETS)
-    made = [_sheet(office, who, case_id) for case_id in chosen]
+    made = [_sheet(office, who, case_id_of(office, one)) for one in worklist.households_of(office.desk, chosen)]
+    if not made:
+        raise UsageError("case_unknown")
     content = to_pdf(*made, language=who.language)
     for one in made:
         _told(office, who, one, content)

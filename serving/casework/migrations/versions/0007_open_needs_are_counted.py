@@ -13,6 +13,7 @@ down_revision: str | None = "0006"
 branch_labels = None
 depends_on = None
 
+HELPING = ("classified", "referred", "received", "answered", "effect_check")
 GOES_WITHOUT_SAYING = {"D1": ("N02",), "D2": ("N01",), "D7": ("N22",), "D9": ("N21",)}
 """Needs of a disposition, as the vocabulary had them at this version."""
 
@@ -40,7 +41,8 @@ def upgrade() -> None:
         (case_id, need)
         for case_id, need in connection.execute(sa.select(sent.c.case_id, sent.c.need).where(sent.c.open))
     }
-    for case_id, body in connection.execute(sa.select(case.c.case_id, case.c.body).where(case.c.state == "classified")):
+    helping = sa.select(case.c.case_id, case.c.body).where(case.c.state.in_(HELPING))
+    for case_id, body in connection.execute(helping):
         found.update((case_id, need) for need in _asked(body))
     of_case: dict[str, list[str]] = {}
     for case_id, need in found:
@@ -54,8 +56,12 @@ def upgrade() -> None:
 
 def _asked(body: dict[str, Any]) -> set[str]:
     """Needs that a visit found and that nobody has sent to a department yet."""
-    forms = [one["form"] for one in body["records"] if one["round"] == body["round"] and one["kind"] != "opinion"]
-    return {*GOES_WITHOUT_SAYING.get(forms[-1]["disposition"] or "", ()), *forms[-1]["needs"]} if forms else set()
+    round_ = body["round"]
+    forms = [one["form"] for one in body["records"] if one["round"] == round_ and one["kind"] != "opinion"]
+    if not forms:
+        return set()
+    sent = {one["need"] for one in body["referrals"] if one["round"] == round_ and not one.get("withdrawn")}
+    return {*GOES_WITHOUT_SAYING.get(forms[-1]["disposition"] or "", ()), *forms[-1]["needs"]} - sent
 
 
 def downgrade() -> None:
