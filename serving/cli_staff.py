@@ -134,6 +134,14 @@ def cases_remind(
     casework.cases_remind(console, task=task, deliver=deliver, dry_run=dry_run)
 
 
+@command(cases_app, "recount")
+def cases_recount(console: Console, dry_run: DryRun = False) -> None:
+    """按个案重新核对各辖区的计数，不符的改正。 Hold the counts of all areas against the cases, and put them right."""
+    from serving.commands import casework
+
+    casework.recount(console, dry_run=dry_run)
+
+
 @command(cases_app, "erase-expired")
 def cases_erase_expired(console: Console, dry_run: DryRun = False) -> None:
     """删除保存期已满的身份信息，并补办已批准而未完成的删除。 Erase identities past their time, and granted ones."""

@@ -185,8 +185,8 @@ def _add(session: Session, table: type[Base], keys: Sequence[str], rows: Sequenc
     session.execute(made.on_conflict_do_update(index_elements=keys, set_={"cases": column + made.excluded.cases}), rows)
 
 
-def recount(session: Session) -> int:
-    """Make the counts anew from the cases; returns how many were not what they should be."""
+def recount(session: Session, *, repair: bool = True) -> int:
+    """Hold the counts against the cases and make them anew where they differ; returns how many were not right."""
     states: Counter[tuple[Any, ...]] = Counter()
     areas: dict[str, list[str]] = {}
     for row in session.execute(select(PlaceRow.week, PlaceRow.area_code, PlaceRow.state, PlaceRow.case_id)):
@@ -199,19 +199,21 @@ def recount(session: Session) -> int:
     for body in session.scalars(waiting):
         case = Case.model_validate(body)
         needs.update((area, need) for need in needs_open(case) for area in areas.get(case.case_id, ()))
-    return _put_right(session, CountRow, ("week", "area_code", "state"), states) + _put_right(
-        session, NeedRow, ("area_code", "need"), needs
+    return _put_right(session, CountRow, ("week", "area_code", "state"), states, repair=repair) + _put_right(
+        session, NeedRow, ("area_code", "need"), needs, repair=repair
     )
 
 
-def _put_right(session: Session, table: type[Base], keys: Sequence[str], wanted: Counter[tuple[Any, ...]]) -> int:
+def _put_right(
+    session: Session, table: type[Base], keys: Sequence[str], wanted: Counter[tuple[Any, ...]], *, repair: bool
+) -> int:
     """Write a table of counts anew where it is not what it should be; returns how many rows were not."""
     columns = table.__table__.c
     found = {
         tuple(row[:-1]): row[-1] for row in session.execute(select(*(columns[key] for key in keys), columns.cases))
     }
     wrong: int = sum(found.get(key, 0) != wanted.get(key, 0) for key in found.keys() | wanted.keys())
-    if wrong:
+    if wrong and repair:
         session.execute(delete(table))
         session.expire_all()
         rows = [{**dict(zip(keys, key, strict=True)), "cases": number} for key, number in wanted.items()]

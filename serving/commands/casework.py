@@ -17,7 +17,7 @@ from features.errors import DataError, NothingToDo, UsageError
 from features.staging import write_atomically
 from features.store import Store
 from models.registry import Registry
-from serving.casework import outcomes
+from serving.casework import cases, outcomes
 from serving.casework.actor import clock
 from serving.casework.alerts import open_week
 from serving.casework.carrying import carry
@@ -103,6 +103,23 @@ def list_import(
     )  # fmt: skip
     if rejected or at_odds or taken.conflicts:
         console.exit_code = 3
+
+
+def recount(console: Console, *, dry_run: bool) -> None:
+    """Hold counts by state and by open need against the cases; exit code 6 where all is as it should be."""
+    desk = open_desk(console.project, console.settings)
+    if dry_run:
+        with desk.database.reading() as session:
+            wrong = cases.recount(session, repair=False)
+    else:
+        with desk.writing(clock()) as (session, told):
+            wrong = cases.recount(session)
+            if wrong:
+                told.append(("clock", "counts", {"action": "recounted", "wrong": wrong}))
+    if wrong == 0:
+        raise NothingToDo("cases_counted")
+    console.say(f"改正了 {wrong} 个计数。", f"{wrong} counts put right.")
+    console.finish(wrong=wrong, dry_run=dry_run)
 
 
 def migrate(console: Console, direction: str, *, to: str | None, dry_run: bool) -> None:

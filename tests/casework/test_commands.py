@@ -99,6 +99,12 @@ def test_one_week_from_list_to_store_and_registry(made: Made, tmp_path: Path) ->
     with desk.database.reading() as session:
         assert session.query(FindingRow).filter(FindingRow.delivered_at.is_(None)).count() == 0
 
+    assert call(made, "cases", "recount", code=6)["error"]["code"] == "cases_counted"
+    with desk.database.engine.begin() as connection:
+        connection.execute(text("UPDATE casework_count SET cases = cases + 1"))
+    found = call(made, "cases", "recount", "--dry-run")["wrong"]
+    assert found == call(made, "cases", "recount")["wrong"] > 0
+    call(made, "cases", "recount", code=6)
     assert call(made, "audit", "verify", "--sign")["ok"]
     out = tmp_path / "audit.zip"
     exported = call(made, "audit", "export", "--out", str(out))
