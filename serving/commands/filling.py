@@ -15,6 +15,7 @@ from features.panel import build
 from features.project import Project
 from features.store import Store
 from models.registry import Registry
+from serving import quality
 from serving.access.roles import ROLES
 from serving.casework.carrying import carry
 from serving.casework.desk import Desk, open_desk
@@ -114,6 +115,10 @@ def fill(
     logins = story.ends()
     place = console.home.project(project.name)
     carry(desk, Outbox(place.events), receivers(console.settings))
+    assert made.folder is not None
+    quality.look(
+        project, name, store, console.settings, engine, RunFolder(made.folder)
+    )  # the page of sources is filled
     return made, logins, story
 
 
