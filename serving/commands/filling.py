@@ -116,9 +116,8 @@ def fill(
     place = console.home.project(project.name)
     carry(desk, Outbox(place.events), receivers(console.settings))
     assert made.folder is not None
-    quality.look(
-        project, name, store, console.settings, engine, RunFolder(made.folder)
-    )  # the page of sources is filled
+    # so that the page of sources is filled as well
+    quality.look(project, name, store, console.settings, engine, RunFolder(made.folder))
     return made, logins, story
 
 

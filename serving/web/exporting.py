@@ -6,6 +6,7 @@ standard output how many rows there are and how many are written.
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def apart(wanted: Wanted, told: Told) -> None:
         RuntimeError: the process ended without having written it.
     """
     command = [sys.executable, "-m", "serving.web.exporting"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    # a packed service may have been told of its modules by its parent alone
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=known) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         child.stdin.write(pickle.dumps(wanted))
