@@ -142,7 +142,9 @@ def _one(
         relief=tuple(say.reason(reason, found) for reason in found.relief) if sufficient else (),
         lowering=tuple(say.lowering(one) for one in lowering),
         peers=say.peers_of(found),
-        peer_group=words("peer_group", area=scored.tree.name(area)),
+        peer_group=Words(
+            **{one: words("peer_group", area=scored.tree.name(area, one)).of(one) for one in ("zh", "en")}
+        ),
         peer_count=say.peers.count(area),
         triggers=tuple(_name(scored.bundle, indicator) for indicator in row["triggers"]),
     )

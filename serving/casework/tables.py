@@ -143,6 +143,7 @@ class ReferralRow(Base):
     code: Mapped[str] = mapped_column(comment="the newest feedback code; empty where nothing was said")
     __table_args__ = (
         Index("casework_referral_desk", "department", "open", "due_at", "referral_id"),
+        Index("casework_referral_area", "department", "open", "area_code", "due_at", "referral_id"),
         Index("casework_referral_case", "case_id", "open", "due_at"),
     )
 

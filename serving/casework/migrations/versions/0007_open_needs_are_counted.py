@@ -14,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 HELPING = ("classified", "referred", "received", "answered", "effect_check")
+DESK_OF_AREA = ("department", "open", "area_code", "due_at", "referral_id")
 GOES_WITHOUT_SAYING = {"D1": ("N02",), "D2": ("N01",), "D7": ("N22",), "D9": ("N21",)}
 """Needs of a disposition, as the vocabulary had them at this version."""
 
@@ -33,6 +34,7 @@ def upgrade() -> None:
         sa.Column("rules", sa.String(length=80), nullable=False, comment="their digest"),
         sa.PrimaryKeyConstraint("one"),
     )
+    op.create_index("casework_referral_area", "casework_referral", list(DESK_OF_AREA), unique=False)
     case = sa.table("casework_case", sa.column("case_id"), sa.column("state"), sa.column("body", sa.JSON))
     place = sa.table("casework_place", sa.column("area_code"), sa.column("case_id"))
     sent = sa.table("casework_referral", sa.column("case_id"), sa.column("need"), sa.column("open", sa.Boolean))
@@ -66,5 +68,6 @@ def _asked(body: dict[str, Any]) -> set[str]:
 
 def downgrade() -> None:
     """Back to the version before."""
+    op.drop_index("casework_referral_area", table_name="casework_referral")
     op.drop_table("casework_reckoned")
     op.drop_table("casework_need")
