@@ -34,7 +34,7 @@ check: $(READY) ## format, lint, types, import contracts, the repo's own rules
 	$(BIN)/python -m pytest -q -p no:randomly tests/documentation
 
 test: $(READY) ## all tests except the long drills
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not drill"
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not drill"
 
 demo: $(READY) ## the whole chain on a generated sample; SERVE=0 stops before serving
 	$(BIN)/zhouji demo --home $(HOME_FOLDER) $(if $(filter 0,$(SERVE)),--no-serve,)

@@ -21,6 +21,20 @@ settings.load_profile("any machine")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+LONG_FILES = (
+    "integration/test_wheel.py", "web/test_browser.py", "property/test_panel.py", "web/test_stories.py",
+    "acceptance/test_demo.py", "acceptance/test_province_observation.py", "integration/test_field_loop.py",
+)  # fmt: skip
+"""Files that take minutes, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that no worker waits at the end for the other's last one; all else stays shuffled."""
+    place = {ROOT / "tests" / name: at for at, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG_FILES)))
+
+
 def data_folder() -> Path | None:
     """ZHOUJI_DATA, or `shared/data` beside the checkout; None where there is neither."""
     named = os.environ.get("ZHOUJI_DATA")
