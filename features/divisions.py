@@ -95,6 +95,10 @@ class AreaTree:
             found.extend(self.parts(one))
         return found
 
+    def is_whole(self, code: str) -> bool:
+        """Whether an area is the one that holds all others; an unknown code is not."""
+        return len(self.chain(code)) == 1
+
     def of_level(self, level: str) -> list[str]:
         """Codes of all areas of a level, in order."""
         return sorted(code for code, area in self.areas.items() if area.level == level)

@@ -338,7 +338,7 @@ class Desk:
             raise self.refuse(by, "case_no_desk", by.area)
         row, limit = ReferralRow, min(limit, MOST)
         query = select(row)
-        if len(self.tree.chain(by.area)) == 1:  # the whole: nearly every referral is its own
+        if self.tree.is_whole(by.area):  # the whole: nearly every referral is its own
             place_of = select(PlaceRow.case_id).where(PlaceRow.area_code == by.area, PlaceRow.case_id == row.case_id)
             here: Any = place_of.exists()
         else:  # SQLite would go through all referrals by deadline for the few of an area

@@ -26,7 +26,19 @@ from serving.casework.classification import Form, Mistake, check
 from serving.casework.desk import Desk, newest_signal
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError, FormError
 from serving.casework.workflow import allowed
-from serving.filled import FilledSheet, RowRefused, choice, day_of, read_sheet, refuse_formulas, shown_run, text_of
+from serving.filled import (
+    Filled,
+    FilledSheet,
+    Rejected,
+    RowRefused,
+    choice,
+    day_of,
+    read_sheet,
+    refuse_formulas,
+    shown_run,
+    text_of,
+    write_rejected,
+)
 from serving.runs import RunFolder
 
 Fate = Literal["ready", "changed", "same", "rejected"]
@@ -217,6 +229,13 @@ def _mistaken(mistake: Mistake) -> tuple[str, Words]:
 
 
 # --- confirmed --------------------------------------------------------------------------------------------------------
+
+
+def write_errors(returned: Returned, path: Path, language: str) -> int:
+    """The rejected rows with the reasons as a workbook, to put right; returns how many there are."""
+    rejected = tuple(Rejected(one.line, "", "", one.cells, one.why) for one in returned.of("rejected"))
+    write_rejected(Filled(returned.run_id, (), rejected, 0, returned.columns), path, language)
+    return len(rejected)
 
 
 def looked_at(desk: Desk, by: Actor, returned: Returned) -> None:

@@ -75,7 +75,7 @@ def worker_page(desk: Desk, by: Actor, *, after: str = "", limit: int = 50) -> P
         limit: how many.
     """
     # the whole holds everybody; its areas would be too many for one question
-    inside = None if len(desk.tree.chain(by.area)) == 1 else desk.tree.inside(by.area)
+    inside = None if desk.tree.is_whole(by.area) else desk.tree.inside(by.area)
     here = [] if inside is None else [WorkerRow.area_code.in_(bindparam("inside", inside, expanding=True))]
     with desk.database.reading() as session:
         found = _found(session, desk.rules.day(desk.now()), WorkerRow.account > after, *here, limit=limit + 1)

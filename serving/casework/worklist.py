@@ -290,7 +290,7 @@ def audit_lines(
     if by.role not in ("auditor", "supervisor"):
         raise desk.refuse(by, "case_outside", "audit")
     shown: list[Any] = []
-    if len(desk.tree.chain(by.area)) != 1:  # the whole sees everything, a part what its accounts did
+    if not desk.tree.is_whole(by.area):  # the whole sees everything, a part what its accounts did
         inside = [code for code in desk.tree.areas if desk.reaches(by, code)]
         shown.append(AuditRow.area_code.in_(inside))
     for column, value in ((AuditRow.subject, subject), (AuditRow.account, account), (AuditRow.kind, kind)):

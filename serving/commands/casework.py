@@ -26,10 +26,10 @@ from serving.casework.desk import Desk, open_desk
 from serving.casework.keeping import lines
 from serving.casework.reminding import remind as go_round
 from serving.casework.requests import erase_expired, expired_identities, finish_erasures, unfinished_erasures
-from serving.casework.returned import Taken, looked_at, read_returned, take
+from serving.casework.returned import Taken, looked_at, read_returned, take, write_errors
 from serving.casework.tables import SignalRow
 from serving.console import Console, day_of, read_day
-from serving.filled import Filled, Rejected, read_sheet, shown_run, write_rejected
+from serving.filled import read_sheet, shown_run
 from serving.forgetting import forgetting
 from serving.outbox import Outbox, receivers
 from serving.runs import newest_on, with_run_id
@@ -77,9 +77,8 @@ def list_import(
         versions = {line.household: line.case.version for line in read.lines if line.case is not None}
         taken = take(desk, by, read, versions, frozenset())
         if errors is not None and rejected:
-            rows = tuple(Rejected(line.line, "", "", line.cells, line.why) for line in rejected)
-            write_rejected(Filled(read.run_id, (), rows, 0, read.columns), errors, language)
-            desk.exported(by, f"{read.run_id} errors", len(rejected), hashlib.sha256(errors.read_bytes()).hexdigest())
+            rows = write_errors(read, errors, language)
+            desk.exported(by, f"{read.run_id} errors", rows, hashlib.sha256(errors.read_bytes()).hexdigest())
     accepted = len(read.of("ready")) if dry_run else len(taken.written)
     console.say(
         f"记入个案 {accepted} 户，退回 {len(rejected)} 行，与已有记录不一致 {len(at_odds)} 户，相同 {len(read.of('same'))} 户，未填 {read.empty} 行",

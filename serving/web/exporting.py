@@ -39,8 +39,8 @@ class Wanted:
     path: Path
 
 
-def write(wanted: Wanted, told: Told) -> None:
-    """Write it here and now."""
+def write(wanted: Wanted, told: Told) -> int:
+    """Write it here and now; returns how many rows it has."""
     reach = Reach(wanted.tree)
     made = list_of_run(
         RunFolder(wanted.run), wanted.project, wanted.tree, lambda area: reach.contains(wanted.area, area)
@@ -51,10 +51,11 @@ def write(wanted: Wanted, told: Told) -> None:
         wanted.path.write_bytes(to_csv(made, wanted.language))
     else:
         write_xlsx(made, wanted.path, wanted.language, blind=wanted.blind, progress=lambda written: told(rows, written))
+    return rows
 
 
-def apart(wanted: Wanted, told: Told) -> None:
-    """Write it in a process of its own.
+def apart(wanted: Wanted, told: Told) -> int:
+    """Write it in a process of its own; returns how many rows it has.
 
     Raises:
         RuntimeError: the process ended without having written it.
@@ -67,11 +68,13 @@ def apart(wanted: Wanted, told: Told) -> None:
         assert child.stdout is not None
         child.stdin.write(pickle.dumps(wanted))
         child.stdin.close()
+        rows = 0
         for line in child.stdout:
-            rows, written = line.split()
-            told(int(rows), int(written))
+            rows, written = map(int, line.split())
+            told(rows, written)
     if child.returncode != 0:
         raise RuntimeError(f"the process that writes lists ended with {child.returncode}")
+    return rows
 
 
 def main() -> None:

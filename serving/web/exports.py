@@ -181,15 +181,13 @@ class Exports:
         wanted = exporting.Wanted(
             run.path, office.project, office.tree, by.area, job.format, job.language, by.blind, staged
         )
-        counted = [0]
 
         def told(rows: int, written: int) -> None:
-            counted[0] = rows
             self._tell(replace(job, state="running", rows=rows, written=written))
 
         long = (run.path / LISTS[0]).stat().st_size > LONG_BYTES
-        (exporting.apart if long else exporting.write)(wanted, told)
-        job = replace(job, state="running", rows=counted[0])
+        rows = (exporting.apart if long else exporting.write)(wanted, told)
+        job = replace(job, state="running", rows=rows)
         with staged.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         staged.replace(path)

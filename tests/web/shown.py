@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from serving.casework import cases
 from serving.casework.alerts import open_week
+from serving.casework.case import Case
 from serving.casework.desk import Desk
+from serving.web.office import Office
 from tests.casework.desks import Listed, household
 from tests.casework.made import VILLAGE_AREA
 
@@ -95,3 +98,11 @@ def rich(desk: Desk, count: int, area: str = VILLAGE_AREA) -> Rich:
     run = Rich(rows=rows)
     open_week(desk, run)  # type: ignore[arg-type]
     return run
+
+
+def case_of(office: Office, number: int = 0) -> Case:
+    """A household's newest case."""
+    with office.desk.database.reading() as session:
+        found = cases.newest_case(session, household(number))
+    assert found is not None
+    return found

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from serving.casework import actions as a
-from serving.casework import cases
 from serving.casework.case import Case
 from serving.web.office import Office
 from tests.casework.desks import household
 from tests.casework.made import TOWN, VILLAGE, form
 from tests.web.offices import signed_in
-from tests.web.shown import rich
+from tests.web.shown import case_of, rich
 
 GOOD = {
     "visited_on": "2026-03-02", "method": "home", "met": ["head"], "minutes": "40", "validity": "V1", "causes": ["C1"],
@@ -25,13 +24,6 @@ LEAKS = (
     "每 100 户", "每百户", "高风险", "级别", "排第", "影响很大", "影响较大", "把握范围", "较上次", "rank", "hundred",
     "为什么提醒", "提醒的依据", "27,130", 'class="level', "新增</span>", "随机抽中", "概率", "Of 100", "level_",
 )  # fmt: skip
-
-
-def case_of(office: Office, number: int) -> Case:
-    with office.desk.database.reading() as session:
-        found = cases.newest_case(session, household(number))
-    assert found is not None
-    return found
 
 
 def assign(office: Office, number: int) -> Case:

@@ -15,8 +15,6 @@ from sqlalchemy import select
 
 from features.errors import UsageError
 from serving.casework import actions as a
-from serving.casework import cases
-from serving.casework.case import Case
 from serving.casework.tables import AuditRow
 from serving.commands import casework
 from serving.console import Console
@@ -25,6 +23,7 @@ from tests.casework.desks import Clock, household
 from tests.casework.made import TOWN, TOWN_AREA, VILLAGE, form
 from tests.web.offices import TOKEN, Browser, signed_in
 from tests.web.published import RUN, VISIT, answered, columns, line_of, publish
+from tests.web.shown import case_of
 
 WEEK = "/weeks/2026-03-01"
 
@@ -34,13 +33,6 @@ def week(office: Office, clock: Clock) -> Office:
     publish(office)
     clock.on(days=2)
     return office
-
-
-def case_of(office: Office, number: int) -> Case:
-    with office.desk.database.reading() as session:
-        found = cases.newest_case(session, household(number))
-    assert found is not None
-    return found
 
 
 def send(who: Browser, content: bytes, name: str = "list.xlsx", week: str = WEEK) -> Any:

@@ -11,15 +11,14 @@ import pytest
 
 from features.strict import Words
 from serving.casework import actions as a
-from serving.casework import cases, lists
-from serving.casework.case import Case
+from serving.casework import lists
 from serving.casework.keeping import lines
 from serving.web import accounts
 from serving.web.office import Office
 from tests.casework.desks import OTHER_TOWN, household
 from tests.casework.made import COUNTY, COUNTY_AREA, DAY, TOWN, TOWN_AREA, VILLAGE, form
 from tests.web.offices import PASSWORD, signed_in
-from tests.web.shown import rich
+from tests.web.shown import case_of, rich
 
 TITLE = Words(zh="大病慈善金", en="fund for serious illness")
 NEW = {
@@ -30,13 +29,6 @@ NEW = {
 
 def main_of(answer: Any) -> str:
     return html.unescape(answer.text.split("<main")[1].split("</main>")[0])
-
-
-def case_of(office: Office, number: int = 0) -> Case:
-    with office.desk.database.reading() as session:
-        found = cases.newest_case(session, household(number))
-    assert found is not None
-    return found
 
 
 def at(number: int = 0) -> str:

@@ -11,15 +11,13 @@ import pytest
 
 from features.settings import Settings
 from serving.casework import actions as a
-from serving.casework import cases
-from serving.casework.case import Case
 from serving.casework.desk import open_desk
 from serving.web.office import Office
 from tests.casework.desks import OTHER_VILLAGE, Listed, household
 from tests.casework.made import COUNTY_AREA, PROVINCE, TOWN, VILLAGE, form
 from tests.web.carded import known
 from tests.web.offices import browser, signed_in
-from tests.web.shown import rich
+from tests.web.shown import case_of, rich
 
 PLACES = {
     "v1": ("/tasks", "/help", "/help/how-scores-work", "/resources"),
@@ -29,13 +27,6 @@ PLACES = {
     "d1": ("/referrals", "/referrals?answered=1", "/referrals/r1"), "u1": ("/audit",),
     "a1": ("/models", "/models/1", "/models/1/cases/" + household(0), "/quality", "/about"),
 }  # fmt: skip
-
-
-def case_of(office: Office, number: int) -> Case:
-    with office.desk.database.reading() as session:
-        found = cases.newest_case(session, household(number))
-    assert found is not None
-    return found
 
 
 @pytest.fixture

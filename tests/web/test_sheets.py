@@ -16,14 +16,13 @@ from reports.visit_sheet import Fact, Sheet, Topic, blind_topics, content, to_ht
 from serving.casework import actions as a
 from serving.casework import cases
 from serving.casework.alerts import open_week
-from serving.casework.case import Case
 from serving.casework.sheets import boxes
 from serving.casework.tables import AuditRow
 from serving.web.office import Office
 from tests.casework.desks import household
 from tests.casework.made import TOWN, TOWN_AREA, VILLAGE, VILLAGE_AREA, form
 from tests.web.offices import signed_in
-from tests.web.shown import SENTENCES, Rich, rich
+from tests.web.shown import SENTENCES, Rich, case_of, rich
 
 FIELDS = (
     "visited_on", "method", "met", "minutes", "validity", "causes", "depth", "onset", "evidence", "savings", "kin",
@@ -114,13 +113,6 @@ def test_who_visits_first_reads_no_score_and_random_rows_look_alike(desk: Office
         pages.append(re.sub(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}|\d+月\d+日", "·", page))
     assert texts[0] == texts[1]
     assert pages[0] == pages[1]
-
-
-def case_of(office: Office, number: int) -> Case:
-    with office.desk.database.reading() as session:
-        found = cases.newest_case(session, household(number))
-    assert found is not None
-    return found
 
 
 def test_who_sees_scores_reads_the_reasons_and_each_sheet_is_written_down(desk: Office, tmp_path: Path) -> None:

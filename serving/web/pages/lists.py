@@ -15,8 +15,7 @@ from features.errors import DataError, UsageError
 from features.settings import Home
 from reports.weekly_list import field_of, label, write_xlsx
 from serving.casework import worklist
-from serving.casework.returned import COLUMNS, Returned, looked_at, may_add, read_returned, take
-from serving.filled import Filled, Rejected, write_rejected
+from serving.casework.returned import COLUMNS, Returned, looked_at, may_add, read_returned, take, write_errors
 from serving.published import list_of_run
 from serving.runs import RunFolder
 from serving.web.office import Office
@@ -149,10 +148,9 @@ def errors(week: str, key: str, office: OfficeOf, who: Offices) -> Response:
     if "written" in kept.told:
         raise UsageError("list_import_gone")
     returned = _read(office, who, run, kept)
-    rejected = tuple(Rejected(one.line, "", "", one.cells, one.why) for one in returned.of("rejected"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "errors.xlsx"
-        write_rejected(Filled(returned.run_id, (), rejected, 0, returned.columns), path, who.language)
+        rows = write_errors(returned, path, who.language)
         content = path.read_bytes()
-    office.desk.exported(who.actor, f"{run.run_id} errors", len(rejected), hashlib.sha256(content).hexdigest())
+    office.desk.exported(who.actor, f"{run.run_id} errors", rows, hashlib.sha256(content).hexdigest())
     return workbook(content, f"errors-{run.as_of}.xlsx")

@@ -65,7 +65,7 @@ def card(request: Request, version: str, office: OfficeOf, who: Looking) -> Resp
 @router.get("/models/{version}/cases/{household_id}")
 def taken_apart(request: Request, version: str, household_id: str, office: OfficeOf, who: Analysing) -> Response:
     """One score of the newest list's day with all its parts; the look is written down."""
-    if office.tree.chain(who.actor.area)[1:]:
+    if not office.tree.is_whole(who.actor.area):
         raise PageError(403, "area")
     found = office.take_apart(version, household_id) if HOUSEHOLD.fullmatch(household_id) else None
     if found is None:
