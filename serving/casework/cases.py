@@ -59,11 +59,16 @@ def open_case(session: Session, household_id: str) -> Case | None:
     return None if body is None else Case.model_validate(body)
 
 
+def newest_row(session: Session, household_id: str) -> CaseRow | None:
+    """The row of the household's newest case, open or closed."""
+    query = select(CaseRow).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc())
+    return session.scalars(query.limit(1)).first()
+
+
 def newest_case(session: Session, household_id: str) -> Case | None:
     """The household's newest case, open or closed."""
-    query = select(CaseRow.body).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc())
-    body = session.scalars(query.limit(1)).first()
-    return None if body is None else Case.model_validate(body)
+    row = newest_row(session, household_id)
+    return None if row is None else Case.model_validate(row.body)
 
 
 def only_time_passed(session: Session, case_id: str, seen: int) -> bool:

@@ -34,12 +34,12 @@ from serving.casework.case import Case, Event
 from serving.casework.database import Database, open_database
 from serving.casework.deadlines import Due, Rules, due, read_rules
 from serving.casework.keeping import Keeper
-from serving.casework.looking import case_row, past_of
+from serving.casework.looking import case_row, newest_signal, past_of
 from serving.casework.paging import Page, beyond, place
 from serving.casework.refusals import AccessError, ConflictError
 from serving.casework.requests import owe_notices
 from serving.casework.routing import sources_of
-from serving.casework.tables import NEVER, AuditRow, CaseRow, CountRow, PlaceRow, ReferralRow, SignalRow
+from serving.casework.tables import NEVER, AuditRow, CaseRow, CountRow, PlaceRow, ReferralRow
 from serving.casework.workflow import allowed, step
 
 MOST = 200
@@ -384,12 +384,6 @@ def decision(case: Case, action: str, events: Sequence[Event]) -> list[Entry]:
         "events": [{"kind": event.kind, **event.detail} for event in events],
     }  # fmt: skip
     return [(kind, case.household_id, detail)]
-
-
-def newest_signal(session: Session, case_id: str) -> Mapping[str, Any] | None:
-    """What the newest list said of the household."""
-    query = select(SignalRow.body).where(SignalRow.case_id == case_id).order_by(SignalRow.as_of.desc())
-    return session.scalars(query.limit(1)).first()
 
 
 def reason_owners(project: Project, body: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What looks read of a case and its household, once for a session: a page asks for the same more than once."""
+"""What looks read of a case and its household; what a page asks for twice, once for a session."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from serving.casework import cases
 from serving.casework.actor import Actor
 from serving.casework.case import Event
 from serving.casework.tables import CaseRow, EventRow, SignalRow
@@ -42,14 +43,19 @@ def case_row(session: Session, case_id: str) -> CaseRow | None:
 
 def newest_row(session: Session, household_id: str) -> CaseRow | None:
     """The row of a household's newest case."""
-    query = select(CaseRow).where(CaseRow.household_id == household_id).order_by(CaseRow.changed_at.desc()).limit(1)
-    row = _once(session, ("newest", household_id), lambda: session.scalars(query).first())
+    row = _once(session, ("newest", household_id), lambda: cases.newest_row(session, household_id))
     return None if row is None else _once(session, ("case", row.case_id), lambda: row)
 
 
 def past_of(session: Session, household_id: str) -> Past:
     """A household's past."""
     return _once(session, ("past", household_id), lambda: _past(session, household_id))
+
+
+def newest_signal(session: Session, case_id: str) -> Mapping[str, Any] | None:
+    """What the newest list said of the household."""
+    query = select(SignalRow.body).where(SignalRow.case_id == case_id).order_by(SignalRow.as_of.desc())
+    return session.scalars(query.limit(1)).first()
 
 
 def _once(session: Session, key: tuple[str, str], read: Callable[[], Found]) -> Found:

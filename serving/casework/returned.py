@@ -23,7 +23,8 @@ from serving.casework.actor import Actor
 from serving.casework.boxes import record_choices
 from serving.casework.case import Case
 from serving.casework.classification import Form, Mistake, check
-from serving.casework.desk import Desk, newest_signal
+from serving.casework.desk import Desk
+from serving.casework.looking import newest_signal
 from serving.casework.refusals import AccessError, ActionDetailError, ActionError, ConflictError, FormError
 from serving.casework.workflow import allowed
 from serving.filled import (
