@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from features.engines.duckdb import engine
 from features.project import load_project
@@ -74,18 +76,38 @@ def make(folder: Path, *, copies: int = 0) -> Made:
     return Made(world, folder, runs)
 
 
-def made_once(base: Path) -> Made:
+def made_once(factory: pytest.TempPathFactory) -> Made:
     """The same world for all workers of a test session: the first one makes it, the others open it."""
-    folder = base / "served"
+    return _opened(_folder(factory) / "served")
+
+
+def copied(factory: pytest.TempPathFactory, folder: Path) -> Made:
+    """A copy of that world as it was made, for tests that change theirs; `folder` is not there yet."""
+    shutil.copytree(_folder(factory) / "untouched", folder)
+    return _opened(folder)
+
+
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
     with locked(base / "served.lock"):
-        if not (folder / MADE).is_file():
-            folder.mkdir()
-            (folder / MADE).write_bytes(pickle.dumps(make(folder).runs))
+        if not (base / "served").is_dir():
+            begun = base / "untouched"
+            begun.mkdir()
+            made = [replace(run, folder=run.folder.relative_to(begun)) for run in make(begun).runs]
+            (begun / MADE).write_bytes(pickle.dumps(made))
+            shutil.copytree(begun, base / "served")
+    return base
+
+
+def _opened(folder: Path) -> Made:
     project = load_project(folder / "project" / "project.yaml")
     settings = Settings(home=folder / "home")
     home = Home(settings.home)
     world = World(project, settings, Store(home, project), Registry(settings, home), project.task()[0])
-    return Made(world, folder, pickle.loads((folder / MADE).read_bytes()))
+    runs = pickle.loads((folder / MADE).read_bytes())
+    return Made(world, folder, tuple(replace(run, folder=folder / run.folder) for run in runs))
 
 
 def another(made: Made, intercept: float, *, other_meaning: bool = False, home: Path | None = None) -> Bundle:

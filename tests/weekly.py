@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from features.engines.duckdb import engine
+from features.identity import secret_file
 from features.indicators.registry import indicators_of
 from features.ingestion import ingest
 from features.panel import build
@@ -27,6 +28,8 @@ from models.registry import Registry
 from models.schema import schema_of
 
 DAY = DELIVERED_ON
+KEY = "0a" * 32
+"""Of the pseudonyms. They order ties, so lists would differ from one test session to the next with a key by chance."""
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sample" / "project.yaml"
 
 
@@ -52,9 +55,10 @@ def make_world(
     """Deliveries taken in, and a bundle that has learnt something made up from the panel's own columns."""
     project = load_project(project_file(folder, changeable, copies))
     settings = Settings(home=folder / "home")
+    home = Home(settings.home)
+    secret_file(home.keys / "pseudonym.key", KEY + "\n")
     for file in write_sample(folder / "files", households=households, months=months, seed=seed):
         ingest(file, project, settings, received_on=DAY)
-    home = Home(settings.home)
     store, registry = Store(home, project), Registry(settings, home)
     task, _ = project.task()
     bundle = _bundle(project, store, settings, task, DAY)

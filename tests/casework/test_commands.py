@@ -26,12 +26,12 @@ from serving.earlier import findings
 from serving.recorded import milestones
 from serving.runs import newest_on
 from tests.casework.made import form
-from tests.served import DAY, Made, make
+from tests.served import DAY, Made, copied
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return make(tmp_path_factory.mktemp("casework"))
+    return copied(tmp_path_factory, tmp_path_factory.mktemp("casework") / "own")
 
 
 def call(made: Made, *arguments: str, code: int = 0) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
     (folder / "project.yaml").write_text(yaml.safe_dump(CONTENT, allow_unicode=True), encoding="utf-8")
     project = load_project(folder / "project.yaml")
-    settings = Settings(home=folder / "home", threads=1)
+    settings = Settings(home=folder / "home", threads=1, pseudonym_key="0a" * 32)
     ingest(survey(folder), project, settings, feed="survey", received_on=date(2022, 7, 1))
     return project, settings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features import panel
-from features.engines.duckdb import engine
 from features.indicators import definition as d
 from features.indicators.definition import KINDS, Series, When
 from features.indicators.drafts import draft
 from features.indicators.structure import walk
-from features.settings import Home, Settings
 from tests.reference import Reference
 from tests.worlds import DAYS, World, WorldStore, project
 
@@ -114,14 +111,14 @@ INDICATORS = tuple(
 )
 
 
-def build(world, days=DAYS, buckets=3, shuffle=None, population=None, indicators=INDICATORS):
+def build(opened, world, days=DAYS, buckets=3, shuffle=None, population=None, indicators=INDICATORS):
     with TemporaryDirectory() as name:
         folder = Path(name)
         store = WorldStore(world, folder / "store", buckets, shuffle=shuffle)
         made = project(buckets=buckets, population=population)
-        with engine(Settings(home=folder / "home", threads=1), Home(folder / "home")) as opened:
-            built = panel.build(made, store, days, engine=opened, indicators=indicators, folder=folder / "panels")
-        return built.read()
+        return panel.build(
+            made, store, days, engine=opened, indicators=indicators, folder=folder / "panels"
+        ).read()  # fmt: skip
 
 
 def same(a, b):
@@ -148,26 +145,26 @@ def test_every_word_is_tried():
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), population=st.sampled_from([None, "wages"]))
-def test_panel_agrees_with_plain_python(seed, population):
+def test_panel_agrees_with_plain_python(opened, seed, population):
     world = World(seed)
     reference = Reference(project(population=population), world.records, DAYS)
-    assert differences(build(world, population=population), reference.panel(DEFINITIONS)) == []
+    assert differences(build(opened, world, population=population), reference.panel(DEFINITIONS)) == []
 
 
-def test_no_compared_column_is_constant():
-    frame = build(World(1, households=24))
+def test_no_compared_column_is_constant(opened):
+    frame = build(opened, World(1, households=24))
     constant = [name for name in DEFINITIONS if frame[name].nunique(dropna=False) < 2]
     assert constant == []
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000))
-def test_what_becomes_known_later_never_changes_an_earlier_panel(seed):
+def test_what_becomes_known_later_never_changes_an_earlier_panel(opened, seed):
     world = World(seed)
-    whole = build(world)
+    whole = build(opened, world)
     cells = 0
     for day in DAYS:
-        alone = build(world.until(day), days=(day,))
+        alone = build(opened, world.until(day), days=(day,))
         then = whole[whole["as_of"] == day].reset_index(drop=True)
         assert alone.equals(then)
         cells += alone.size
@@ -176,35 +173,34 @@ def test_what_becomes_known_later_never_changes_an_earlier_panel(seed):
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), shuffle=st.integers(0, 100))
-def test_order_of_rows_and_number_of_buckets_do_not_matter(seed, shuffle):
+def test_order_of_rows_and_number_of_buckets_do_not_matter(opened, seed, shuffle):
     world = World(seed)
-    usual = build(world)
-    assert build(world, shuffle=shuffle).equals(usual)
-    for buckets in (1, 8):
-        other = build(world, buckets=buckets).sort_values(["as_of", "household_id"], ignore_index=True)
+    usual = build(opened, world)
+    assert build(opened, world, shuffle=shuffle).equals(usual)
+    for buckets in (1, 5):
+        other = build(opened, world, buckets=buckets).sort_values(["as_of", "household_id"], ignore_index=True)
         assert other.equals(usual.sort_values(["as_of", "household_id"], ignore_index=True))
 
 
-def test_days_that_are_built_in_parts_say_the_same(monkeypatch):
+def test_days_that_are_built_in_parts_say_the_same(opened, monkeypatch):
     world = World(3)
-    whole = build(world)
+    whole = build(opened, world)
     monkeypatch.setattr(panel, "MOST_DAYS", 2)
-    pd.testing.assert_frame_equal(whole, build(world))
+    pd.testing.assert_frame_equal(whole, build(opened, world))
 
 
-def test_a_panel_with_more_days_serves_and_shows_what_was_asked():
+def test_a_panel_with_more_days_serves_and_shows_what_was_asked(opened):
     with TemporaryDirectory() as name:
         folder = Path(name)
         store = WorldStore(World(3), folder / "store", 2)
-        with engine(Settings(home=folder / "home", threads=1), Home(folder / "home")) as opened:
-            asked = {"engine": opened, "indicators": INDICATORS, "folder": folder / "panels"}
-            larger = panel.build(project(buckets=2), store, DAYS, **asked)
-            found = panel.build(project(buckets=2), store, DAYS[1:2], **asked)
-            assert (found.path, found.days) == (larger.path, list(DAYS[1:2]))
-            assert 0 < found.rows < larger.rows
-            pd.testing.assert_frame_equal(found.read(), larger.read(DAYS[1:2]))
-            other = panel.build(project(buckets=2), store, DAYS[1:2], **{**asked, "indicators": INDICATORS[:5]})
-            assert other.path != larger.path
+        asked = {"engine": opened, "indicators": INDICATORS, "folder": folder / "panels"}
+        larger = panel.build(project(buckets=2), store, DAYS, **asked)
+        found = panel.build(project(buckets=2), store, DAYS[1:2], **asked)
+        assert (found.path, found.days) == (larger.path, list(DAYS[1:2]))
+        assert 0 < found.rows < larger.rows
+        pd.testing.assert_frame_equal(found.read(), larger.read(DAYS[1:2]))
+        other = panel.build(project(buckets=2), store, DAYS[1:2], **{**asked, "indicators": INDICATORS[:5]})
+        assert other.path != larger.path
 
 
 @pytest.mark.parametrize("name", list(DEFINITIONS))
@@ -215,6 +211,4 @@ def test_definitions_survive_yaml(name):
     found = parse(canonical(plain(DEFINITIONS[name])), {})
     assert found == plain(DEFINITIONS[name])
     assert definition_hash(found) == definition_hash(DEFINITIONS[name])
-    assert len({definition_hash(dataclasses.replace(one) if False else one) for one in DEFINITIONS.values()}) == len(
-        DEFINITIONS
-    )
+    assert len({definition_hash(one) for one in DEFINITIONS.values()}) == len(DEFINITIONS)

@@ -83,12 +83,6 @@ def _clean(rows):
     return [row for row in rows if len(said[row[0], row[1]]) == 1]
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    with engine(Settings(home=tmp_path_factory.mktemp("home"), threads=1)) as found:
-        yield found
-
-
 def _table(opened, name, rows, columns):
     opened.sql(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     if rows:

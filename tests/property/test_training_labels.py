@@ -13,9 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.calendar import period_end, period_index, period_start
-from features.engines.duckdb import engine
 from features.hardship import in_hardship, read_evidence
-from features.settings import Home, Settings
 from tests.worlds import FIRST, World, WorldStore, project
 from training.labels import label, observed_periods
 
@@ -62,12 +60,11 @@ def world(seed):
     return made
 
 
-def labels_of(made, deployment, task, known_by, days=DAYS, *, shuffle=None):
+def labels_of(opened, made, deployment, task, known_by, days=DAYS, *, shuffle=None):
     with TemporaryDirectory() as name:
         folder = Path(name)
         store = WorldStore(made, folder / "store", deployment.store.buckets, shuffle=shuffle)
-        with engine(Settings(home=folder / "home", threads=1), Home(folder / "home")) as opened:
-            return label(deployment, deployment.tasks[task], store, days, known_by=known_by, engine=opened)
+        return label(deployment, deployment.tasks[task], store, days, known_by=known_by, engine=opened)
 
 
 def deployment():
@@ -76,20 +73,20 @@ def deployment():
 
 @FUTURE
 @given(seed=st.integers(0, 10**6), task=st.sampled_from(sorted(TASKS)), late=st.integers(0, 200))
-def test_what_becomes_known_later_never_changes_a_label(seed, task, late):
+def test_what_becomes_known_later_never_changes_a_label(opened, seed, task, late):
     known_by = DAYS[-1] + timedelta(days=late)
     made = world(seed)
-    whole = labels_of(made, deployment(), task, known_by, shuffle=seed)
-    before = labels_of(made.until(known_by), deployment(), task, known_by)
+    whole = labels_of(opened, made, deployment(), task, known_by, shuffle=seed)
+    before = labels_of(opened, made.until(known_by), deployment(), task, known_by)
     pd.testing.assert_frame_equal(whole, before)
 
 
 @FUTURE
 @given(seed=st.integers(0, 10**6), task=st.sampled_from(["at", "within"]), late=st.integers(0, 200))
-def test_derived_outcomes_agree_with_plain_python(seed, task, late):
+def test_derived_outcomes_agree_with_plain_python(opened, seed, task, late):
     made, setup = world(seed), deployment()
     known_by = DAYS[-1] + timedelta(days=late)
-    found = labels_of(made, setup, task, known_by)
+    found = labels_of(opened, made, setup, task, known_by)
     rule = setup.tasks[task]
 
     def state(home, period, day):
@@ -116,11 +113,11 @@ def test_derived_outcomes_agree_with_plain_python(seed, task, late):
 
 @FUTURE
 @given(seed=st.integers(0, 10**6), task=st.sampled_from(["recorded", "visited"]), late=st.integers(0, 300))
-def test_recorded_outcomes_agree_with_plain_python(seed, task, late):
+def test_recorded_outcomes_agree_with_plain_python(opened, seed, task, late):
     made, setup = world(seed), deployment()
     known_by = DAYS[-1] + timedelta(days=late)
     rule = setup.tasks[task]
-    found = labels_of(made, setup, task, known_by)
+    found = labels_of(opened, made, setup, task, known_by)
     default = {"hardship": "V1", "at_risk": "V2", "no_hardship": "V3", "unknown": "V9", "excluded": "V4"}
     for row in found.itertuples():
         first, end = row.as_of, rule.horizon.after(row.as_of)
@@ -145,7 +142,7 @@ def test_recorded_outcomes_agree_with_plain_python(seed, task, late):
         assert any(np.array_equal(row.outcome, one, equal_nan=True) for one in wanted), (row, seen)
 
 
-def test_unknown_is_never_a_negative_and_excluded_is_in_neither_class():
+def test_unknown_is_never_a_negative_and_excluded_is_in_neither_class(opened):
     made = World(3)
     made.records["outcome"].clear()
     made.records["category"].clear()
@@ -154,7 +151,7 @@ def test_unknown_is_never_a_negative_and_excluded_is_in_neither_class():
     for home, code in zip(homes, ("V1", "V2", "V3", "V4", "V5", "V6", "V7"), strict=False):
         made.add("outcome", finding, household_id=home, kind=KINDS.get(code, "unknown"), validity_code=code, finding_date=finding,
                  period_end=finding, source="visit", selection_probability=0.25, feed="visits")  # fmt: skip
-    found = labels_of(made, deployment(), "recorded", date(2021, 6, 30), [day]).set_index("household_id")
+    found = labels_of(opened, made, deployment(), "recorded", date(2021, 6, 30), [day]).set_index("household_id")
     told = [found["outcome"].get(home, np.nan) for home in homes[:7]]
     statuses = [found["status"].get(home) for home in homes[:7]]
     expected = [1.0, 0.5, 0.0, np.nan, np.nan, 0.0, np.nan]
@@ -164,20 +161,20 @@ def test_unknown_is_never_a_negative_and_excluded_is_in_neither_class():
     assert {"excluded", "outcome_unknown", "labelled"} <= set(statuses)
 
 
-def test_an_onset_found_later_to_lie_before_the_day_is_no_onset_after_it():
+def test_an_onset_found_later_to_lie_before_the_day_is_no_onset_after_it(opened):
     made = World(4)
     made.records["outcome"].clear()
     made.records["category"].clear()
     home = sorted({row["household_id"] for row in made.records["household"]})[0]
     made.add("outcome", DAYS[1], household_id=home, kind="hardship", validity_code="V1", onset_date=DAYS[0] - timedelta(days=5),
              finding_date=DAYS[1] - timedelta(days=3), period_end=DAYS[1], source="visit", feed="visits")  # fmt: skip
-    found = labels_of(made, deployment(), "recorded", date(2021, 6, 30), [DAYS[0]]).set_index("household_id")
+    found = labels_of(opened, made, deployment(), "recorded", date(2021, 6, 30), [DAYS[0]]).set_index("household_id")
     if home in found.index:
         assert found.loc[home, "status"] == "found_in_hardship_later"
         assert not found.loc[home, "at_risk"]
 
 
-def test_a_recorded_hardship_ends_when_refuted_or_after_its_time():
+def test_a_recorded_hardship_ends_when_refuted_or_after_its_time(opened):
     made = World(5)
     made.records["outcome"].clear()
     homes = sorted({row["household_id"] for row in made.records["household"]})[:2]
@@ -191,8 +188,7 @@ def test_a_recorded_hardship_ends_when_refuted_or_after_its_time():
     days = [date(2020, 3, 31), date(2020, 4, 30), date(2020, 6, 30)]
     with TemporaryDirectory() as name:
         store = WorldStore(made, Path(name) / "store", 3)
-        with engine(Settings(home=Path(name) / "home"), Home(Path(name) / "home")) as opened:
-            evidence = read_evidence(setup, setup.tasks["visited"], store, days, opened)
+        evidence = read_evidence(setup, setup.tasks["visited"], store, days, opened)
     states = np.stack([in_hardship(evidence, day, pd.Index(homes)) for day in days])
     assert states.tolist() == [[1, 1], [0, 1], [0, 0]]
 

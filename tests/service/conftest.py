@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import httpx
@@ -13,8 +12,7 @@ from tests.served import Made, Server, environment, made_once, serving
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    base = tmp_path_factory.getbasetemp()
-    return made_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    return made_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

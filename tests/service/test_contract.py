@@ -4,9 +4,7 @@ that no document describes get the right 4xx."""
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 
 from serving.api.endpoints import BY_NAME
-from tests.served import DAY, Made, Server, environment, headers, no_secrets, serving
+from tests.served import DAY, Made, Server, copied, environment, headers, no_secrets, serving
 
 CASES = {
     "score": 70, "explain": 30, "counterfactual": 50, "current_model": 20, "week_items": 50, "household": 40,
@@ -26,11 +24,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def own(made: Made, tmp_path_factory) -> Made:
+def own(tmp_path_factory) -> Made:
     """A home of its own, because deliveries are taken in."""
-    folder = tmp_path_factory.mktemp("contract")
-    shutil.copytree(made.world.settings.home, folder / "home")
-    return replace(made, world=replace(made.world, settings=replace(made.world.settings, home=folder / "home")))
+    return copied(tmp_path_factory, tmp_path_factory.mktemp("contract") / "own")
 
 
 @pytest.fixture(scope="module")

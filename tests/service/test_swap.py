@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from features.settings import Home
-from features.store import Store
-from models.registry import Registry
 from serving.runs import RunFolder
-from tests.served import DAY, Made, Server, another, environment, free_port, headers, serving
+from tests.served import DAY, Made, Server, another, copied, environment, free_port, headers, serving
 
 CLIENTS, MOVES = 8, 50
 
 
 @pytest.fixture(scope="module")
-def own(made: Made, tmp_path_factory) -> Made:
+def own(tmp_path_factory) -> Made:
     """A home of its own with three versions: two that fit, and one whose indicators mean something else."""
-    folder = tmp_path_factory.mktemp("swap")
-    shutil.copytree(made.world.settings.home, folder / "home")
-    settings = replace(made.world.settings, home=folder / "home")
-    home = Home(settings.home)
-    world = replace(
-        made.world, settings=settings, store=Store(home, made.world.project), registry=Registry(settings, home)
-    )
-    copied = replace(made, world=world)
-    for bundle in (another(copied, -1.5), another(copied, -2.5, other_meaning=True)):
-        world.registry.log_training(bundle, params={}, metrics={}, register=True)
-    return copied
+    made = copied(tmp_path_factory, tmp_path_factory.mktemp("swap") / "own")
+    for bundle in (another(made, -1.5), another(made, -2.5, other_meaning=True)):
+        made.world.registry.log_training(bundle, params={}, metrics={}, register=True)
+    return made
 
 
 @pytest.fixture(scope="module")

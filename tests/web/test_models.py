@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from features.project import load_project
-from features.settings import Home, Settings
-from features.store import Store
-from models.registry import Registry
+from features.settings import Settings
 from serving.api.surroundings import Surroundings
 from serving.cards import Cards
 from serving.casework.tables import AuditRow
 from serving.cli import app
 from serving.web import accounts
 from serving.web.office import Office, open_office
-from tests.served import COUNTY, DAY, PROVINCE, Made, made_once
+from tests.served import COUNTY, DAY, PROVINCE, Made, copied
 from tests.web.offices import PASSWORD, browser, signed_in
-from tests.weekly import World
 
 PEOPLE = {
     "a1": ("analyst", PROVINCE), "a2": ("analyst", COUNTY), "s1": ("supervisor", PROVINCE), "x1": ("admin", PROVINCE),
@@ -36,14 +30,7 @@ GONE = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A copy of the home that other tests ask over HTTP."""
-    base = tmp_path_factory.getbasetemp()
-    shared = made_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
-    folder = tmp_path_factory.mktemp("models") / "served"
-    shutil.copytree(shared.folder, folder)
-    project, settings = load_project(folder / "project" / "project.yaml"), Settings(home=folder / "home")
-    home = Home(settings.home)
-    world = World(project, settings, Store(home, project), Registry(settings, home), project.task()[0])
-    return Made(world, folder, shared.runs)
+    return copied(tmp_path_factory, tmp_path_factory.mktemp("models") / "own")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 from features.engines.duckdb import engine
 from serving.casework.desk import open_desk
 from serving.web import accounts
-from tests.served import DAY, Made, Server, environment, make, serving
+from tests.served import DAY, Made, Server, copied, environment, serving
 from tests.web.offices import PASSWORD
 from tests.web.shots import CHROMIUM
 from training.labels import label
@@ -45,7 +45,7 @@ class Province:
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
     folder: Path = tmp_path_factory.mktemp("story")
-    made = make(folder)
+    made = copied(tmp_path_factory, folder / "own")
     opened = Province(made, None)  # type: ignore[arg-type]
     opened.zhouji("migrate", "up")
     opened.zhouji("cases", "open", "--as-of", str(DAY))
