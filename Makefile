@@ -20,8 +20,9 @@ help: ## say what each target does
 $(READY): locks/development.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Zhouji needs CPython 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r locks/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check --quiet  # the lock is whole, so nothing was resolved
 	@touch $(READY)
 
 setup: $(READY) ## prepare .venv and nothing else
