@@ -7,8 +7,6 @@ The same sheet gives the same bytes. A blind sheet has the same topics for every
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,8 +17,8 @@ from markupsafe import Markup
 
 from features.strict import Words
 from reports.documents import catalogue, day_text, say
-from reports.fonts import font_file
 from reports.rendering import render
+from reports.typesetting import set_pdf
 
 TEMPLATE = "visit_sheet.typ"
 MOST_FACTS, MOST_TOPICS = 6, 4
@@ -213,23 +211,7 @@ def _cut(text: str, language: str) -> str:
 
 def to_pdf(*sheets: Sheet, language: str = "zh") -> bytes:
     """One sheet or several as PDF, each of two sides at most and counted by itself."""
-    template = resources.files("reports").joinpath("templates", TEMPLATE).read_bytes()
-    data = json.dumps([content(sheet, language) for sheet in sheets], ensure_ascii=False, sort_keys=True)
-    made = _compiler().compile(
-        input=template, format="pdf", sys_inputs={"sheets": data}, timestamp=int(sheets[0].at.timestamp())
-    )
-    assert isinstance(made, bytes)  # one document, and no pictures of its pages
-    return made
-
-
-@functools.cache
-def _compiler() -> Any:
-    """Typst with the one font of an installed package, whatever else the machine has."""
-    import typst
-
-    font = font_file()
-    folders = [str(font.parent)] if font is not None else []
-    return typst.Compiler(font_paths=folders, ignore_system_fonts=True)
+    return set_pdf(TEMPLATE, "sheets", [content(sheet, language) for sheet in sheets], sheets[0].at)
 
 
 def to_html(sheet: Sheet, language: str = "zh", *, stylesheet: str = "", links: Sequence[tuple[str, str]] = ()) -> str:

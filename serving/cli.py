@@ -14,7 +14,7 @@ import typer
 import typer.core
 
 from features.errors import INTERRUPTED
-from serving.cli_staff import accounts_app, audit_app, cases_app, migrate_app
+from serving.cli_staff import accounts_app, audit_app, cases_app, migrate_app, report_app
 from serving.console import Console, command
 from serving.options import AllowStale, Area, AsOf, DryRun, FeedName, Out, TaskName, Version, Week
 
@@ -40,6 +40,7 @@ app.add_typer(vault_app, name="vault")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(cases_app, name="cases")
+app.add_typer(report_app, name="report")
 
 
 class DeliveriesFirst(typer.core.TyperGroup):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from serving.console import Console, command
-from serving.options import Area, AsOf, DryRun, TaskName, Week
+from serving.options import Area, AsOf, DryRun, Out, TaskName, Week
 
 accounts_app = typer.Typer(help="网页账号 · accounts of the pages", no_args_is_help=True)
 migrate_app = typer.Typer(help="个案库的表结构 · schema of the case database", no_args_is_help=True)
 audit_app = typer.Typer(help="审计日志 · the audit log", no_args_is_help=True)
 cases_app = typer.Typer(help="个案 · cases", no_args_is_help=True)
+report_app = typer.Typer(help="报告 · reports that offices send on", no_args_is_help=True)
 
 
 @command(accounts_app, "create")
@@ -148,3 +150,29 @@ def cases_erase_expired(console: Console, dry_run: DryRun = False) -> None:
     from serving.commands import casework
 
     casework.erase(console, dry_run=dry_run)
+
+
+class BulletinFormat(StrEnum):
+    """Kinds of file."""
+
+    pdf = "pdf"
+    docx = "docx"
+
+
+@command(report_app, "county")
+def report_county(
+    console: Console,
+    account: Annotated[str, typer.Option("--account", help="县级或督导账号 of a county office or a supervisor")],
+    area: Annotated[str | None, typer.Option("--area", help="区划代码，缺省为账号所在区划 area code")] = None,
+    as_of: AsOf = None,
+    week: Week = None,
+    kind: Annotated[BulletinFormat | None, typer.Option("--format", help="缺省两种都出 both where left out")] = None,
+    out: Out = None,
+    dry_run: DryRun = False,
+) -> None:
+    """出一个辖区的周通报：PDF 供阅，Word 供改。 An area's weekly bulletin: PDF to read, Word to go on writing."""
+    from serving.commands import reporting
+
+    reporting.county(
+        console, account, area=area, as_of=as_of, week=week, kind=kind.value if kind else None, out=out, dry_run=dry_run
+    )

@@ -15,10 +15,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from features.project import Project
 from features.settings import ProjectHome
+from features.strict import Words
 from serving.runs import EXPLAINED, RunFolder, runs_of
 
 LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Sources of a list: how many there are, and those that were not current, with their newest day."""
+
+    known: int
+    late: tuple[tuple[Words, str], ...]
 
 
 @dataclass(frozen=True)
@@ -137,3 +147,12 @@ class Weeks:
         """Days since the data day of the newest list."""
         days = self.days()
         return (datetime.now(UTC).date() - days[-1]).days if days else None
+
+
+def sources_of(project: Project, week: Week | None) -> Sources | None:
+    """How the sources of a list stood when it was made; None where there is no list."""
+    if week is None:
+        return None
+    feeds = {name: state for name, state in week.receipt["feeds"].items() if name in project.feeds}
+    late = {name: state["newest"] for name, state in feeds.items() if state["status"] != "current"}
+    return Sources(len(feeds), tuple((project.feeds[name].name, str(day or "—")) for name, day in late.items()))

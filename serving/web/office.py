@@ -11,7 +11,6 @@ from typing import Any
 from features.divisions import AreaTree
 from features.project import Project
 from features.settings import Home, ProjectHome, Settings
-from features.strict import Words
 from serving.access.issuer import Issuer, issuer
 from serving.anatomy import Anatomy, anatomy
 from serving.api.surroundings import Surroundings
@@ -22,7 +21,7 @@ from serving.recorded import SourceRecord, recorded
 from serving.web.accounts import Account, actor_of
 from serving.web.sessions import Sessions
 from serving.web.shelf import Shelf
-from serving.weeks import Weeks
+from serving.weeks import Sources, Weeks, sources_of
 
 Told = Callable[[str, str], Mapping[str, Any] | None]
 Recorded = Callable[[str, str], Sequence[SourceRecord]]
@@ -31,14 +30,6 @@ TakeApart = Callable[[str, str], Anatomy | None]
 
 def _nothing(_version: str, _household: str) -> None:
     """Where no model is at hand."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Sources of a list: how many there are, and those that were not current, with their newest day."""
-
-    known: int
-    late: tuple[tuple[Words, str], ...]
 
 
 @dataclass(frozen=True)
@@ -87,14 +78,7 @@ class Office:
 
     def sources(self, day: date) -> Sources | None:
         """How the sources of a day's list stood; None where there is no list."""
-        week = self.weeks.of_day(day)
-        if week is None:
-            return None
-        feeds = {name: state for name, state in week.receipt["feeds"].items() if name in self.project.feeds}
-        late = {name: state["newest"] for name, state in feeds.items() if state["status"] != "current"}
-        return Sources(
-            len(feeds), tuple((self.project.feeds[name].name, str(day or "—")) for name, day in late.items())
-        )
+        return sources_of(self.project, self.weeks.of_day(day))
 
     def actor(self, account: Account) -> Actor:
         """Who acts, with what the project says of how its area sees scores."""

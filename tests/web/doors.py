@@ -121,6 +121,8 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/referrals/{referral_id}/answers"): Door(roles("department", "county"), "referral"),
     ("GET", "/overview"): Door(roles("county", "supervisor")),
     ("GET", "/overview/{area}"): Door(roles("county", "supervisor"), "area"),
+    ("GET", "/overview/{area}/bulletin.pdf"): Door(roles("county", "supervisor"), "area"),
+    ("GET", "/overview/{area}/bulletin.docx"): Door(roles("county", "supervisor"), "area"),
     ("GET", "/audit"): Door(roles("auditor", "supervisor")),
     ("GET", "/admin"): ADMIN,
     ("GET", "/admin/accounts"): ADMIN,

@@ -37,7 +37,8 @@ WHO = {
 }  # fmt: skip
 FILES = {
     "/static/{name}", "/households/{household_id}/sheet.pdf", "/weeks/{week}/list.xlsx",
-    "/weeks/{week}/import/{key}/errors.xlsx", "/exports/{key}/file", "/auth/oidc/login", "/auth/oidc/callback",
+    "/weeks/{week}/import/{key}/errors.xlsx", "/exports/{key}/file",
+    "/overview/{area}/bulletin.pdf", "/overview/{area}/bulletin.docx", "/auth/oidc/login", "/auth/oidc/callback",
 }  # fmt: skip
 """What is no page: files, and the ways to an issuer and back."""
 PARTS = {

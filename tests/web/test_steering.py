@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import date, timedelta
 from typing import Any
 
+import docx
 import pytest
+from sqlalchemy import select
 
 from features.divisions import AreaTree
 from serving.casework import actions as a
 from serving.casework import cases, steering
 from serving.casework.alerts import open_week
+from serving.casework.boards import shown_answers
 from serving.casework.steering import Answers
+from serving.casework.tables import AuditRow
 from serving.web.office import Office
-from serving.web.pages.feedback import lines
 from serving.web.pages.quality import Cell, grid
 from tests.casework.desks import OTHER_VILLAGE, TREE, Clock, Listed, household
 from tests.casework.made import COUNTY, COUNTY_AREA, PROVINCE, SUPERVISOR, TOWN, TOWN_AREA, VILLAGE, VILLAGE_AREA, form
@@ -96,6 +100,53 @@ def test_each_list_has_its_own_figures_and_way_down(office: Office, clock: Clock
         assert who.get(f"/overview?week={wrong}").status_code == 404
 
 
+def bulletin(who: Any, area: str, week: date | str = WEEK) -> tuple[Any, str]:
+    """The answer, and every text of the Word file."""
+    answer = who.get(f"/overview/{area}/bulletin.docx?week={week}")
+    if answer.status_code != 200:
+        return answer, ""
+    opened = docx.Document(io.BytesIO(answer.content))
+    cells = [cell.text for table in opened.tables for row in table.rows for cell in row.cells]
+    return answer, "\n".join([*(one.text for one in opened.paragraphs), *cells])
+
+
+def test_the_bulletin_says_what_the_page_shows(office: Office, clock: Clock) -> None:
+    before = WEEK - timedelta(weeks=1)
+    listed(office, before, {VILLAGE_AREA: 12, OTHER_VILLAGE: 20})
+    named = listed(office, WEEK, {VILLAGE_AREA: 20, OTHER_VILLAGE: 24}, first=100)
+    for one in named[:12]:
+        visited(office, one, "V1")
+    who = signed_in(office, "c1")
+    page = main_of(who.get("/overview"))
+    assert f'href="/overview/{COUNTY_AREA}/bulletin.docx?week={WEEK}"' in page
+    answer, text = bulletin(who, COUNTY_AREA)
+    assert answer.headers["content-disposition"] == f'attachment; filename="bulletin-{COUNTY_AREA}-{WEEK}.docx"'
+    assert "应核查家庭44户。上一期32户。" in text and "已核查12户" in text and "核查属实率100%" in text
+    share = re.search(r"<b>(100%)</b>.*?(\d+–\d+%)", page)
+    assert share is not None and f"100%（{share[2]}）" in text
+    assert who.get(f"/overview/{COUNTY_AREA}/bulletin.pdf?week={WEEK}").content.startswith(b"%PDF-")
+    earlier = bulletin(who, COUNTY_AREA, before)[1]
+    assert "应核查家庭32户。" in earlier and "上一期" not in earlier and "抽查" not in earlier
+    # each one is written down with what it was
+    with office.desk.database.reading() as session:
+        told = [one for one in session.scalars(select(AuditRow)) if one.kind == "export"]
+    assert [one.subject for one in told] == [f"bulletin {COUNTY_AREA} {day}" for day in (WEEK, WEEK, before)]
+
+
+def test_the_bulletin_holds_back_what_the_page_holds_back(office: Office) -> None:
+    listed(office, WEEK, {VILLAGE_AREA: 14, OTHER_VILLAGE: 4})
+    who = signed_in(office, "s1")
+    text = bulletin(who, COUNTY_AREA)[1]
+    assert "不显示" in text and not re.search(r"(?m)^(14|4)$", text)
+    for area in (TOWN_AREA, VILLAGE_AREA, OTHER_VILLAGE):
+        answer, _ = bulletin(who, area)
+        assert answer.status_code == 422 and "少于 10" in answer.text, area
+    assert bulletin(who, COUNTY_AREA, "2026-01-04")[0].status_code == 422
+    assert bulletin(who, COUNTY_AREA, "soon")[0].status_code == 404
+    assert bulletin(signed_in(office, "c1"), PROVINCE)[0].status_code == 403
+    assert bulletin(signed_in(office, "c1"), "000")[0].status_code == 403
+
+
 def test_shares_are_of_those_who_could_be_told(office: Office) -> None:
     named = listed(office, WEEK, {VILLAGE_AREA: 20})
     for at, one in enumerate(named[:16]):
@@ -122,7 +173,7 @@ def test_the_estimate_stands_still_while_the_newest_list_is_visited(office: Offi
 
 
 def test_departments_are_shown_without_small_figures(office: Office) -> None:
-    shown = lines([
+    shown = shown_answers([
         Answers("few", 4, open=4), Answers("next", 12, open=2, late=1, days=(1.0,) * 10, codes={"F1": 8, "F2": 2}),
         Answers("many", 60, open=20, late=12, days=(3.0,) * 40, codes={"F1": 30, "F2": 4, "F3": 6}),
     ])  # fmt: skip

@@ -15,9 +15,9 @@ from reports.evaluation import MAIN, MEASURES, figure, groups_of, percent
 from reports.recall import Recall
 from serving import quality
 from serving.casework import steering
+from serving.casework.boards import miss
 from serving.casework.disclosure import LEAST
 from serving.web.office import Office
-from serving.web.pages.overview import miss
 from serving.web.showing import show
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 

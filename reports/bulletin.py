@@ -1,0 +1,376 @@
+"""The weekly bulletin of an area: what an office sends up and down, as PDF to read and as Word to go on writing in.
+
+Laid out as official documents in China are (GB/T 9704-2012: A4, margins, sizes of type, numbered headings). Which
+figures may be shown was decided before: what is None here is not shown, and no sentence is built on it. The same
+bulletin gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from features.strict import Words
+from reports.documents import day_text, say
+from reports.typesetting import set_pdf
+
+TEMPLATE = "bulletin.typ"
+MOST_NAMED = 5
+"""Areas or departments that one sentence names."""
+PART_WIDTHS, DEPARTMENT_WIDTHS = (30, 20, 31, 31, 24, 20), (51, 21, 21, 21, 21, 21)
+"""Of the columns of both tables, in millimetres: together what stands between the margins."""
+Share = tuple[int, int, int]
+"""Per cent, with the ends of its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An area's figures.
+
+    Attributes:
+        counts: cases, helped, overdue; None for one that is not shown, no entry at all for an area that is not.
+        shares: on_time, confirmed; None for too few.
+    """
+
+    name: Words
+    counts: Mapping[str, int | None] = field(default_factory=dict)
+    shares: Mapping[str, Share | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Department:
+    """How a department answered; None for what is not shown."""
+
+    name: Words
+    sent: int
+    answered: int | None
+    open: int | None
+    late: int | None
+    median_days: float | None
+
+
+@dataclass(frozen=True)
+class Bulletin:
+    """What a bulletin is made from.
+
+    Attributes:
+        week: day of the list.
+        before: households of the list before; None where there is none, or it is not shown.
+        missed: of 100 households in hardship, how many the lists miss, and from how many random rows that is known.
+        parts: areas right below that have cases.
+        weeks: how many weeks departments' figures are about.
+        sources: how many there are, and those that are late with their newest day; None where it is not known.
+        least: fewer than these are not shown.
+        account: who made it, and `at`, when.
+    """
+
+    project: Words
+    area: Words
+    week: date
+    whole: Part
+    before: int | None
+    missed: tuple[Share, int] | None
+    parts: tuple[Part, ...]
+    departments: tuple[Department, ...]
+    weeks: int
+    sources: tuple[int, tuple[tuple[Words, str], ...]] | None
+    least: int
+    account: str
+    at: datetime
+
+
+# --- content --------------------------------------------------------------------------------------------------------
+
+
+def content(bulletin: Bulletin, language: str) -> dict[str, Any]:
+    """Everything that stands in the bulletin, in one language: headings, paragraphs and tables in their order."""
+    told = _Telling(bulletin, language)
+    sections = (
+        ("whole", told.whole()), ("parts", told.parts()), ("departments", told.departments()),
+        ("attention", [_text(line) for line in told.attention()]),
+        ("notes", [_text(told.say("note", least=bulletin.least))]),
+    )  # fmt: skip
+    blocks: list[dict[str, Any]] = []
+    numbers = "12345" if told.language == "en" else "一二三四五"
+    for number, (name, body) in zip(numbers, [one for one in sections if one[1]], strict=False):
+        blocks += [{"kind": "heading", "text": told.say(f"head_{name}", number=number)}, *body]
+    return {
+        "lang": told.language,
+        "region": "gb" if told.language == "en" else "cn",
+        "title": told.say("title", area=told.of(bulletin.area)),
+        "number": told.say(
+            "number", year=bulletin.week.isocalendar().year, week=bulletin.week.isocalendar().week,
+            day=told.day(bulletin.week),
+        ),
+        "blocks": blocks,
+        "signed": [told.of(bulletin.project), told.day(bulletin.at.date())],
+        "printed": told.say("printed", account=bulletin.account, at=f"{bulletin.at:%Y-%m-%d %H:%M}"),
+    }  # fmt: skip
+
+
+class _Telling:
+    """A bulletin's sentences in one language."""
+
+    def __init__(self, bulletin: Bulletin, language: str) -> None:
+        self.bulletin = bulletin
+        self.language = "en" if language == "en" else "zh"
+
+    def say(self, key: str, **fields: object) -> str:
+        return say(f"bulletin_{key}", self.language, **fields)
+
+    def of(self, words: Words) -> str:
+        return words.of(self.language)
+
+    def day(self, day: date) -> str:
+        return day_text(day, self.language)
+
+    def number(self, count: int | None) -> str:
+        return self.say("hidden") if count is None else str(count)
+
+    def share(self, share: Share | None) -> str:
+        return self.say("few") if share is None else self.say("share", share=share[0], low=share[1], high=share[2])
+
+    def named(self, found: Iterable[tuple[Words, str]]) -> str:
+        shown = [f"{self.of(name)}{'' if self.language == 'zh' else ' '}{what}" for name, what in found]
+        return ("、" if self.language == "zh" else ", ").join(shown[:MOST_NAMED])
+
+    def whole(self) -> list[dict[str, Any]]:
+        b, counts, shares = self.bulletin, self.bulletin.whole.counts, self.bulletin.whole.shares
+        said = [self.say("cases", day=self.day(b.week), cases=self.number(counts.get("cases")))]
+        if b.before is not None:
+            said.append(self.say("before", cases=b.before))
+        said.append(self.say("until", day=self.day(b.at.date())))
+        if counts.get("visited") is not None:
+            said.append(self.say("visited", count=counts["visited"]))
+        told = [(name, shares[name]) for name in ("on_time", "confirmed") if shares.get(name) is not None]
+        said += [self.say(name, share=self.share(share)) for name, share in told]
+        counted = [(name, counts[name]) for name in ("helped", "overdue") if counts.get(name) is not None]
+        said += [self.say(name, count=count) for name, count in counted]
+        lines = [("" if self.language == "zh" else " ").join(said)]
+        if b.missed is not None:
+            share, rows = b.missed
+            lines.append(self.say("missed", share=share[0], low=share[1], high=share[2], rows=rows))
+        return [_text(line) for line in lines]
+
+    def parts(self) -> list[dict[str, Any]]:
+        rows = []
+        for part in self.bulletin.parts:
+            if not part.counts:
+                rows.append([self.of(part.name), *[self.say("hidden")] * 5])
+                continue
+            counts = [self.number(part.counts.get(name)) for name in ("helped", "overdue")]
+            shares = [self.share(part.shares.get(name)) for name in ("on_time", "confirmed")]
+            rows.append([self.of(part.name), self.number(part.counts.get("cases")), *shares, *counts])
+        heads = ("area", "to_visit", "in_time", "true", "aid", "late")
+        return [_table([self.say(f"column_{head}") for head in heads], rows, PART_WIDTHS)] if rows else []
+
+    def departments(self) -> list[dict[str, Any]]:
+        rows = [
+            [
+                self.of(one.name), str(one.sent), *[self.number(count) for count in (one.answered, one.open, one.late)],
+                "—" if one.median_days is None else f"{one.median_days:.1f}",
+            ]
+            for one in self.bulletin.departments
+        ]  # fmt: skip
+        heads = ("department", "received", "answered", "open", "late", "days")
+        if not rows:
+            return []
+        return [
+            _text(self.say("departments", weeks=self.bulletin.weeks)),
+            _table([self.say(f"column_{head}") for head in heads], rows, DEPARTMENT_WIDTHS),
+        ]
+
+    def attention(self) -> list[str]:
+        """What somebody should look at; nothing is named whose figure is not shown."""
+        b, found = self.bulletin, []
+        late = sorted(
+            ((part.counts.get("overdue") or 0, part) for part in b.parts), key=lambda one: (-one[0], one[1].name.zh)
+        )
+        if named := self.named((part.name, self.say("households", count=count)) for count, part in late if count):
+            found.append(self.say("attention_overdue", named=named))
+        usual = b.whole.shares.get("on_time")
+        slow = [(share, part) for part in b.parts if (share := part.shares.get("on_time")) is not None]
+        slow = [one for one in slow if usual is not None and one[0][2] < usual[0]]
+        slow.sort(key=lambda one: (one[0], one[1].name.zh))
+        if named := self.named((part.name, f"{share[0]}%") for share, part in slow):
+            found.append(self.say("attention_slow", named=named))
+        desks = sorted(((one.late or 0, one) for one in b.departments), key=lambda one: (-one[0], one[1].name.zh))
+        if named := self.named((one.name, self.say("referrals", count=count)) for count, one in desks if count):
+            found.append(self.say("attention_desks", named=named))
+        if b.sources is not None and b.sources[1]:
+            known, behind = b.sources
+            named = self.named((name, self.say("until_day", day=day)) for name, day in behind)
+            found.append(self.say("attention_sources", known=known, late=len(behind), named=named))
+        return found or [self.say("attention_none")]
+
+
+def _text(line: str) -> dict[str, Any]:
+    return {"kind": "text", "text": line}
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> dict[str, Any]:
+    return {"kind": "table", "head": list(head), "rows": [list(row) for row in rows], "widths": list(widths)}
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def to_pdf(bulletin: Bulletin, language: str = "zh") -> bytes:
+    """The bulletin as PDF."""
+    return set_pdf(TEMPLATE, "bulletin", content(bulletin, language), bulletin.at)
+
+
+BODY, TITLE, SMALL, LINE = 16, 20, 10.5, 28
+"""Sizes of type (三号, 小二号, 五号) and from line to line, in points; an English text takes three quarters."""
+FONTS = {"text": "仿宋", "heading": "黑体", "title": "宋体", "table": "宋体", "latin": "Times New Roman"}
+"""What Windows and WPS have; a machine without them takes its own."""
+MARGINS = {"top": 37, "bottom": 35, "left": 28, "right": 26}
+"""In millimetres."""
+
+
+def to_docx(bulletin: Bulletin, language: str = "zh") -> bytes:
+    """The bulletin as a Word document without macros or links, its texts as plain paragraphs and tables."""
+    from docx import Document
+    from docx.shared import Mm
+
+    shown = content(bulletin, language)
+    document = Document()
+    section = document.sections[0]
+    section.page_width, section.page_height = Mm(210), Mm(297)
+    for side, width in MARGINS.items():
+        setattr(section, f"{side}_margin", Mm(width))
+    _styled(document, shown["lang"])
+    document.add_paragraph(shown["title"], "Title")
+    document.add_paragraph(shown["number"], "Subtitle")
+    for block in shown["blocks"]:
+        if block["kind"] == "table":
+            _tabled(document, block)
+        else:
+            document.add_paragraph(block["text"], "Heading 1" if block["kind"] == "heading" else "Normal")
+    for line in shown["signed"]:
+        document.add_paragraph(line, "Signature")
+    _footer(section, shown["printed"])
+    told = document.core_properties
+    told.title, told.author, told.comments = shown["title"], shown["signed"][0], ""
+    told.created = told.modified = bulletin.at.replace(tzinfo=None)
+    told.last_modified_by, told.revision = bulletin.account, 1
+    told.language = "en-GB" if shown["lang"] == "en" else "zh-CN"
+    return _same_bytes(document)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How paragraphs of a style look; lengths in points."""
+
+    font: str
+    size: float
+    to: str
+    line: float
+    bold: bool = False
+    indent: float = 0
+    before: float = 0
+    after: float = 0
+
+
+def _looks(language: str) -> Mapping[str, _Look]:
+    scale = 0.75 if language == "en" else 1
+    body, line = scale * BODY, scale * LINE
+    return {
+        "Normal": _Look("text", body, "JUSTIFY", line, indent=2 * body),
+        "Heading 1": _Look("heading", body, "LEFT", line, bold=language == "en", indent=2 * body, before=line / 2),
+        "Title": _Look("title", TITLE, "CENTER", 1.5 * TITLE, bold=True),
+        "Subtitle": _Look("text", body, "CENTER", line, after=line),
+        "Signature": _Look("text", body, "RIGHT", line, before=line / 2),
+        "Cell head": _Look("table", SMALL, "CENTER", 18, bold=True),
+        "Cell first": _Look("table", SMALL, "LEFT", 18),
+        "Cell": _Look("table", SMALL, "CENTER", 18),
+        "Footer": _Look("table", SMALL - 1, "CENTER", 14),
+    }
+
+
+def _styled(document: Any, language: str) -> None:
+    """Styles as offices use them, so that whoever goes on writing keeps the look."""
+    from docx.enum.style import WD_STYLE_TYPE
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt, RGBColor
+
+    for name, look in _looks(language).items():
+        if name not in document.styles:
+            document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
+        style = document.styles[name]
+        font, shape = style.font, style.paragraph_format
+        font.name, font.size, font.bold, font.italic = FONTS["latin"], Pt(look.size), look.bold, False
+        font.color.rgb = RGBColor(0, 0, 0)
+        _eastern(style.element.get_or_add_rPr(), FONTS[look.font])
+        shape.alignment, shape.first_line_indent = getattr(WD_ALIGN_PARAGRAPH, look.to), Pt(look.indent)
+        shape.space_before, shape.space_after, shape.line_spacing = Pt(look.before), Pt(look.after), Pt(look.line)
+        # the template's own titles are spaced out, and the first has a coloured rule below it
+        for ornament in style.element.xpath("./w:pPr/w:pBdr | ./w:rPr/w:spacing | ./w:rPr/w:kern"):
+            ornament.getparent().remove(ornament)
+
+
+def _eastern(properties: Any, font: str) -> None:
+    """Chinese letters have a font of their own; those of a theme would win over it."""
+    from docx.oxml.ns import qn
+
+    fonts = properties.get_or_add_rFonts()
+    for name in list(fonts.attrib):
+        if "Theme" in name:
+            del fonts.attrib[name]
+    fonts.set(qn("w:eastAsia"), font)
+
+
+def _tabled(document: Any, block: Mapping[str, Any]) -> None:
+    """A table with lines, whose head is repeated on every page."""
+    from docx.enum.table import WD_TABLE_ALIGNMENT
+    from docx.oxml import OxmlElement
+    from docx.shared import Mm
+
+    rows = [block["head"], *block["rows"]]
+    table = document.add_table(rows=len(rows), cols=len(block["head"]), style="Table Grid")
+    table.alignment, table.autofit = WD_TABLE_ALIGNMENT.CENTER, False
+    for column, width in zip(table.columns, block["widths"], strict=True):
+        column.width = Mm(width)  # of the grid, which some programs go by, and of the cells, which others do
+    for place, (row, texts) in enumerate(zip(table.rows, rows, strict=True)):
+        for at, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
+            cell.width = Mm(block["widths"][at])
+            cell.paragraphs[0].text = text
+            cell.paragraphs[0].style = "Cell head" if place == 0 else "Cell" if at else "Cell first"
+    # python-docx has no words for a head that is repeated and for rows that are not broken
+    for place, row in enumerate(document.element.xpath(".//w:tbl")[-1].xpath("./w:tr")):
+        kept = row.get_or_add_trPr()
+        kept.append(OxmlElement("w:cantSplit"))
+        if place == 0:
+            kept.append(OxmlElement("w:tblHeader"))
+
+
+def _footer(section: Any, printed: str) -> None:
+    """The page's number between dashes, and who made the bulletin."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    footer = section.footer
+    footer.paragraphs[0].add_run("— ")
+    number = OxmlElement("w:fldSimple")
+    number.set(qn("w:instr"), "PAGE")
+    footer.part.element.xpath("./w:p")[0].append(number)
+    footer.paragraphs[0].add_run(" —")
+    footer.add_paragraph(printed, style="Footer")
+
+
+def _same_bytes(document: Any) -> bytes:
+    """The document's parts in an archive whose entries bear no time."""
+    made, again = io.BytesIO(), io.BytesIO()
+    document.save(made)
+    with zipfile.ZipFile(made) as parts, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in parts.infolist():
+            archive.writestr(zipfile.ZipInfo(entry.filename), parts.read(entry), zipfile.ZIP_DEFLATED)
+    return again.getvalue()
+
+
+FILES = {"pdf": to_pdf, "docx": to_docx}
+"""How a bulletin becomes a file, by the file's kind."""
