@@ -23,6 +23,8 @@ MOST_NAMED = 5
 """Areas or departments that one sentence names."""
 PART_WIDTHS, DEPARTMENT_WIDTHS = (30, 20, 31, 31, 24, 20), (51, 21, 21, 21, 21, 21)
 """Of the columns of both tables, in millimetres: together what stands between the margins."""
+PROGRESS = ("visited", "on_time", "confirmed", "helped", "overdue")
+"""Figures of the whole in the order in which they are told."""
 Share = tuple[int, int, int]
 """Per cent, with the ends of its 95 % interval."""
 
@@ -140,17 +142,16 @@ class _Telling:
 
     def whole(self) -> list[dict[str, Any]]:
         b, counts, shares = self.bulletin, self.bulletin.whole.counts, self.bulletin.whole.shares
-        said = [self.say("cases", day=self.day(b.week), cases=self.number(counts.get("cases")))]
-        if b.before is not None:
-            said.append(self.say("before", cases=b.before))
-        said.append(self.say("until", day=self.day(b.at.date())))
-        if counts.get("visited") is not None:
-            said.append(self.say("visited", count=counts["visited"]))
-        told = [(name, shares[name]) for name in ("on_time", "confirmed") if shares.get(name) is not None]
-        said += [self.say(name, share=self.share(share)) for name, share in told]
-        counted = [(name, counts[name]) for name in ("helped", "overdue") if counts.get(name) is not None]
-        said += [self.say(name, count=count) for name, count in counted]
-        lines = [("" if self.language == "zh" else " ").join(said)]
+        before = self.say("before", cases=b.before) if b.before is not None else ""
+        lines = [self.say("cases", day=self.day(b.week), cases=self.number(counts.get("cases")), before=before).strip()]
+        counted = {
+            name: self.say(name, count=count) for name, count in counts.items() if name != "cases" and count is not None
+        }
+        told = {name: self.say(name, share=self.share(share)) for name, share in shares.items() if share is not None}
+        done = [said for name in PROGRESS if (said := {**counted, **told}.get(name))]
+        if done:
+            said = ("；" if self.language == "zh" else "; ").join(done)
+            lines.append(self.say("until", day=self.day(b.at.date()), said=said))
         if b.missed is not None:
             share, rows = b.missed
             lines.append(self.say("missed", share=share[0], low=share[1], high=share[2], rows=rows))
@@ -246,13 +247,15 @@ def to_docx(bulletin: Bulletin, language: str = "zh") -> bytes:
     _styled(document, shown["lang"])
     document.add_paragraph(shown["title"], "Title")
     document.add_paragraph(shown["number"], "Subtitle")
+    last: Any = None
     for block in shown["blocks"]:
         if block["kind"] == "table":
             _tabled(document, block)
         else:
-            document.add_paragraph(block["text"], "Heading 1" if block["kind"] == "heading" else "Normal")
+            last = document.add_paragraph(block["text"], "Heading 1" if block["kind"] == "heading" else "Normal")
     for line in shown["signed"]:
-        document.add_paragraph(line, "Signature")
+        last.paragraph_format.keep_with_next = True  # a signature never stands alone on a page
+        last = document.add_paragraph(line, "Signature")
     _footer(section, shown["printed"])
     told = document.core_properties
     told.title, told.author, told.comments = shown["title"], shown["signed"][0], ""
@@ -307,6 +310,7 @@ def _styled(document: Any, language: str) -> None:
         font.color.rgb = RGBColor(0, 0, 0)
         _eastern(style.element.get_or_add_rPr(), FONTS[look.font])
         shape.alignment, shape.first_line_indent = getattr(WD_ALIGN_PARAGRAPH, look.to), Pt(look.indent)
+        shape.keep_together = name == "Normal"
         shape.space_before, shape.space_after, shape.line_spacing = Pt(look.before), Pt(look.after), Pt(look.line)
         # the template's own titles are spaced out, and the first has a coloured rule below it
         for ornament in style.element.xpath("./w:pPr/w:pBdr | ./w:rPr/w:spacing | ./w:rPr/w:kern"):

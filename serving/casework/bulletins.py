@@ -68,7 +68,7 @@ def bulletin_of(
         sources=None if stood is None else (stood.known, stood.late),
         least=LEAST,
         account=by.account,
-        at=desk.now(),
+        at=desk.now().astimezone(desk.zone),
     )
 
 

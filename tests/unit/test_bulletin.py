@@ -55,10 +55,14 @@ def heads(bulletin: Bulletin, language: str = "zh") -> list[str]:
 
 
 def test_it_says_what_the_figures_are() -> None:
-    first, missed, *_ = told(made())
-    assert first == (
-        "2026年11月8日清单应核查家庭120户。上一期98户。截至2026年11月12日：已核查40户；按期完成率78%（70–84%）；"
-        "核查属实率40%（31–50%）；超期未办12户。"
+    first, until, missed, *_ = told(made())
+    assert first == "2026年11月8日清单应核查家庭120户。上一期98户。"
+    assert until == "截至2026年11月12日：已核查40户；按期完成率78%（70–84%）；核查属实率40%（31–50%）；超期未办12户。"
+    hidden = made(whole=Part(words("英德市", "Yingde"), {"cases": 12, "overdue": None}, {"on_time": (78, 70, 84)}))
+    assert told(hidden)[1] == "截至2026年11月12日：按期完成率78%（70–84%）。"
+    assert (
+        told(hidden, "en")[0]
+        == "The list of 8 Nov 2026 asks for visits to 12 households. The list before asked for 98."
     )
     assert "抽查40户" in missed and "约有20户" in missed and "5至45户" in missed
     shown = content(made(), "zh")
