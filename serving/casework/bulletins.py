@@ -41,17 +41,18 @@ def bulletin_of(
     """
     if area not in desk.tree:
         raise AccessError("case_outside")  # as for an area of somebody else
-    steering.allowed(desk, by, [area])
-    weeks = [one.week for one in worklist.week_lines(desk, by, area)[:WEEKS]]
-    day = week or (weeks[0] if weeks else None)
-    if day is None or day not in weeks:
-        raise UsageError("bulletin_no_list", day=str(week or "—"))
-    board = board_of(desk, by, area, weeks, day)
-    if board.whole is None:
-        raise UsageError("bulletin_too_small", least=LEAST)
+    with desk.looking():  # so that no figure is of another moment than the one that hides it
+        steering.allowed(desk, by, [area])
+        weeks = [one.week for one in worklist.week_lines(desk, by, area)[:WEEKS]]
+        day = week or (weeks[0] if weeks else None)
+        if day is None or day not in weeks:
+            raise UsageError("bulletin_no_list", day=str(week or "—"))
+        board = board_of(desk, by, area, weeks, day)
+        if board.whole is None:
+            raise UsageError("bulletin_too_small", least=LEAST)
+        # departments are shown for an actor's own area alone: those of its parts could be told from the difference
+        answers = shown_answers(steering.answers(desk, by, area)) if area == by.area else ()
     tree, stood = desk.tree, sources(day)
-    # departments are shown for an actor's own area alone: those of its parts could be told from the difference
-    answers = shown_answers(steering.answers(desk, by, area)) if area == by.area else ()
     return Bulletin(
         project=desk.project.title,
         area=Words(zh=tree.title(area, "zh"), en=tree.title(area, "en")),
