@@ -22,7 +22,7 @@ $(READY): locks/development.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r locks/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m pip check --quiet  # the lock is whole, so nothing was resolved
+	$(BIN)/python -m pip check  # the lock is whole, so nothing was resolved
 	@touch $(READY)
 
 setup: $(READY) ## prepare .venv and nothing else

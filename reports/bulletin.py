@@ -1,18 +1,17 @@
 """The weekly bulletin of an area: what an office sends up and down, as PDF to read and as Word to go on writing in.
 
-Laid out as official documents in China are (GB/T 9704-2012: A4, margins, sizes of type, numbered headings). Which
-figures may be shown was decided before: what is None here is not shown, and no sentence is built on it. The same
-bulletin gives the same bytes.
+Page and type are those of official documents in China (GB/T 9704-2012). Which figures may be shown was decided before:
+what is None here is not shown, and no sentence is built on it. The same bulletin gives the same bytes.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Literal
 
 from features.strict import Words
 from reports.documents import day_text, say
@@ -34,7 +33,7 @@ class Part:
     """An area's figures.
 
     Attributes:
-        counts: cases, helped, overdue; None for one that is not shown, no entry at all for an area that is not.
+        counts: cases, visited, helped, overdue; None for one that is not shown, no entry for an area that is not.
         shares: on_time, confirmed; None for too few.
     """
 
@@ -60,10 +59,11 @@ class Bulletin:
     """What a bulletin is made from.
 
     Attributes:
-        week: day of the list.
+        cadence: how often lists are made.
+        day: of the list.
         before: households of the list before; None where there is none, or it is not shown.
-        missed: of 100 households in hardship, how many the lists miss, and from how many random rows that is known.
         parts: areas right below that have cases.
+        more_departments: how many are not shown.
         weeks: how many weeks departments' figures are about.
         sources: how many there are, and those that are late with their newest day; None where it is not known.
         least: fewer than these are not shown.
@@ -72,12 +72,13 @@ class Bulletin:
 
     project: Words
     area: Words
-    week: date
+    cadence: Literal["week", "month", "quarter"]
+    day: date
     whole: Part
     before: int | None
-    missed: tuple[Share, int] | None
     parts: tuple[Part, ...]
     departments: tuple[Department, ...]
+    more_departments: int
     weeks: int
     sources: tuple[int, tuple[tuple[Words, str], ...]] | None
     least: int
@@ -94,24 +95,35 @@ def content(bulletin: Bulletin, language: str) -> dict[str, Any]:
     sections = (
         ("whole", told.whole()), ("parts", told.parts()), ("departments", told.departments()),
         ("attention", [_text(line) for line in told.attention()]),
-        ("notes", [_text(told.say("note", least=bulletin.least))]),
+        ("notes", [_text(told.say("note", most=bulletin.least - 1))]),
     )  # fmt: skip
     blocks: list[dict[str, Any]] = []
     numbers = "12345" if told.language == "en" else "一二三四五"
     for number, (name, body) in zip(numbers, [one for one in sections if one[1]], strict=False):
         blocks += [{"kind": "heading", "text": told.say(f"head_{name}", number=number)}, *body]
+    year, period = _period(bulletin.cadence, bulletin.day)
     return {
         "lang": told.language,
         "region": "gb" if told.language == "en" else "cn",
-        "title": told.say("title", area=told.of(bulletin.area)),
+        "title": told.say("title", area=told.of(bulletin.area), every=told.say(f"every_{bulletin.cadence}")),
         "number": told.say(
-            "number", year=bulletin.week.isocalendar().year, week=bulletin.week.isocalendar().week,
-            day=told.day(bulletin.week),
+            f"number_{bulletin.cadence}", year=year, number=period, day=told.day(bulletin.day),
         ),
         "blocks": blocks,
         "signed": [told.of(bulletin.project), told.day(bulletin.at.date())],
         "printed": told.say("printed", account=bulletin.account, at=f"{bulletin.at:%Y-%m-%d %H:%M}"),
     }  # fmt: skip
+
+
+def _period(cadence: str, day: date) -> tuple[int, int]:
+    """Year and number of the period that a list's day ends.
+
+    >>> _period("week", date(2027, 1, 3)), _period("month", date(2012, 12, 31)), _period("quarter", date(2012, 12, 31))
+    ((2026, 53), (2012, 12), (2012, 4))
+    """
+    if cadence == "week":
+        return day.isocalendar().year, day.isocalendar().week
+    return day.year, day.month if cadence == "month" else (day.month + 2) // 3
 
 
 class _Telling:
@@ -136,14 +148,16 @@ class _Telling:
     def share(self, share: Share | None) -> str:
         return self.say("few") if share is None else self.say("share", share=share[0], low=share[1], high=share[2])
 
-    def named(self, found: Iterable[tuple[Words, str]]) -> str:
-        shown = [f"{self.of(name)}{'' if self.language == 'zh' else ' '}{what}" for name, what in found]
-        return ("、" if self.language == "zh" else ", ").join(shown[:MOST_NAMED])
+    def named(self, kind: str, found: Sequence[tuple[Words, Mapping[str, object]]]) -> str:
+        """The first ones by name, and how many there are."""
+        shown = [self.say(kind, name=self.of(name), **what) for name, what in found[:MOST_NAMED]]
+        named = ("、" if self.language == "zh" else ", ").join(shown)
+        return self.say("more", named=named, count=len(found)) if len(found) > len(shown) else named
 
     def whole(self) -> list[dict[str, Any]]:
         b, counts, shares = self.bulletin, self.bulletin.whole.counts, self.bulletin.whole.shares
         before = self.say("before", cases=b.before) if b.before is not None else ""
-        lines = [self.say("cases", day=self.day(b.week), cases=self.number(counts.get("cases")), before=before).strip()]
+        lines = [self.say("cases", day=self.day(b.day), cases=self.number(counts.get("cases")), before=before).strip()]
         counted = {
             name: self.say(name, count=count) for name, count in counts.items() if name != "cases" and count is not None
         }
@@ -152,9 +166,6 @@ class _Telling:
         if done:
             said = ("；" if self.language == "zh" else "; ").join(done)
             lines.append(self.say("until", day=self.day(b.at.date()), said=said))
-        if b.missed is not None:
-            share, rows = b.missed
-            lines.append(self.say("missed", share=share[0], low=share[1], high=share[2], rows=rows))
         return [_text(line) for line in lines]
 
     def parts(self) -> list[dict[str, Any]]:
@@ -180,33 +191,40 @@ class _Telling:
         heads = ("department", "received", "answered", "open", "late", "days")
         if not rows:
             return []
-        return [
-            _text(self.say("departments", weeks=self.bulletin.weeks)),
-            _table([self.say(f"column_{head}") for head in heads], rows, DEPARTMENT_WIDTHS),
-        ]
+        said = self.say("departments", day=self.day(self.bulletin.at.date()), weeks=self.bulletin.weeks)
+        more = self.bulletin.more_departments
+        table = _table([self.say(f"column_{head}") for head in heads], rows, DEPARTMENT_WIDTHS)
+        return [_text(said), table, *([_text(self.say("more_departments", count=more))] if more else [])]
 
     def attention(self) -> list[str]:
-        """What somebody should look at; nothing is named whose figure is not shown."""
-        b, found = self.bulletin, []
-        late = sorted(
-            ((part.counts.get("overdue") or 0, part) for part in b.parts), key=lambda one: (-one[0], one[1].name.zh)
-        )
-        if named := self.named((part.name, self.say("households", count=count)) for count, part in late if count):
+        """What to look at: nothing whose figure is not shown; all is well only where every figure says so."""
+        b, usual = self.bulletin, self.bulletin.whole.shares.get("on_time")
+        late = [(part.name, count) for part in b.parts if (count := part.counts.get("overdue"))]
+        slow = [(part.name, share) for part in b.parts if (share := part.shares.get("on_time")) is not None]
+        slow = [(name, share) for name, share in slow if usual is not None and share[2] < usual[0]]
+        desks = [(one.name, one.late) for one in b.departments if one.late]
+        behind = () if b.sources is None else b.sources[1]
+        found = []
+        if late:
+            late.sort(key=lambda one: (-one[1], one[0].zh))
+            named = self.named("households", [(name, {"count": count}) for name, count in late])
             found.append(self.say("attention_overdue", named=named))
-        usual = b.whole.shares.get("on_time")
-        slow = [(share, part) for part in b.parts if (share := part.shares.get("on_time")) is not None]
-        slow = [one for one in slow if usual is not None and one[0][2] < usual[0]]
-        slow.sort(key=lambda one: (one[0], one[1].name.zh))
-        if named := self.named((part.name, f"{share[0]}%") for share, part in slow):
+        elif overdue := b.whole.counts.get("overdue"):
+            found.append(self.say("attention_whole", count=overdue))
+        if slow:
+            slow.sort(key=lambda one: (one[1], one[0].zh))
+            named = self.named("slower", [(name, {"share": share[0]}) for name, share in slow])
             found.append(self.say("attention_slow", named=named))
-        desks = sorted(((one.late or 0, one) for one in b.departments), key=lambda one: (-one[0], one[1].name.zh))
-        if named := self.named((one.name, self.say("referrals", count=count)) for count, one in desks if count):
+        if desks:
+            desks.sort(key=lambda one: (-one[1], one[0].zh))
+            named = self.named("referrals", [(name, {"count": count}) for name, count in desks])
             found.append(self.say("attention_desks", named=named))
-        if b.sources is not None and b.sources[1]:
-            known, behind = b.sources
-            named = self.named((name, self.say("until_day", day=day)) for name, day in behind)
-            found.append(self.say("attention_sources", known=known, late=len(behind), named=named))
-        return found or [self.say("attention_none")]
+        if b.sources is not None and behind:
+            named = self.named("until_day", [(name, {"day": day}) for name, day in behind])
+            found.append(self.say("attention_sources", known=b.sources[0], late=len(behind), named=named))
+        known = b.sources is not None and all(one.late is not None for one in b.departments)
+        known = known and not b.more_departments and b.whole.counts.get("overdue") is not None
+        return found or ([self.say("attention_none")] if known else [])
 
 
 def _text(line: str) -> dict[str, Any]:
@@ -225,8 +243,8 @@ def to_pdf(bulletin: Bulletin, language: str = "zh") -> bytes:
     return set_pdf(TEMPLATE, "bulletin", content(bulletin, language), bulletin.at)
 
 
-BODY, TITLE, SMALL, LINE = 16, 20, 10.5, 28
-"""Sizes of type (三号, 小二号, 五号) and from line to line, in points; an English text takes three quarters."""
+BODY, TITLE, SMALL, NUMBER, LINE = 16, 22, 10.5, 14, 28
+"""Sizes of type (三号, 二号, 五号, 四号) and from line to line, in points; an English text takes three quarters."""
 FONTS = {"text": "仿宋", "heading": "黑体", "title": "宋体", "table": "宋体", "latin": "Times New Roman"}
 """What Windows and WPS have; a machine without them takes its own."""
 MARGINS = {"top": 37, "bottom": 35, "left": 28, "right": 26}
@@ -259,9 +277,12 @@ def to_docx(bulletin: Bulletin, language: str = "zh") -> bytes:
     _footer(section, shown["printed"])
     told = document.core_properties
     told.title, told.author, told.comments = shown["title"], shown["signed"][0], ""
-    told.created = told.modified = bulletin.at.replace(tzinfo=None)
+    told.created = told.modified = bulletin.at.astimezone(UTC).replace(tzinfo=None)
     told.last_modified_by, told.revision = bulletin.account, 1
     told.language = "en-GB" if shown["lang"] == "en" else "zh-CN"
+    relations = document.part.package.rels
+    for name in [name for name, one in relations.items() if one.reltype.endswith("/thumbnail")]:
+        del relations[name]  # a picture of the template's own first page
     return _same_bytes(document)
 
 
@@ -285,13 +306,14 @@ def _looks(language: str) -> Mapping[str, _Look]:
     return {
         "Normal": _Look("text", body, "JUSTIFY", line, indent=2 * body),
         "Heading 1": _Look("heading", body, "LEFT", line, bold=language == "en", indent=2 * body, before=line / 2),
-        "Title": _Look("title", TITLE, "CENTER", 1.5 * TITLE, bold=True),
+        "Title": _Look("title", scale * TITLE, "CENTER", 1.5 * TITLE, bold=True),
         "Subtitle": _Look("text", body, "CENTER", line, after=line),
         "Signature": _Look("text", body, "RIGHT", line, before=line / 2),
         "Cell head": _Look("table", SMALL, "CENTER", 18, bold=True),
         "Cell first": _Look("table", SMALL, "LEFT", 18),
         "Cell": _Look("table", SMALL, "CENTER", 18),
-        "Footer": _Look("table", SMALL - 1, "CENTER", 14),
+        "Footer": _Look("table", NUMBER, "CENTER", 20),
+        "Footer note": _Look("table", SMALL - 1, "CENTER", 14),
     }
 
 
@@ -299,18 +321,22 @@ def _styled(document: Any, language: str) -> None:
     """Styles as offices use them, so that whoever goes on writing keeps the look."""
     from docx.enum.style import WD_STYLE_TYPE
     from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.oxml.ns import qn
     from docx.shared import Pt, RGBColor
 
+    for spoken in document.styles.element.xpath("./w:docDefaults//w:lang"):
+        spoken.set(qn("w:val"), "en-GB")
+        spoken.set(qn("w:eastAsia"), "zh-CN")
     for name, look in _looks(language).items():
         if name not in document.styles:
-            document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
+            document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH, builtin=name == "Signature")
         style = document.styles[name]
         font, shape = style.font, style.paragraph_format
         font.name, font.size, font.bold, font.italic = FONTS["latin"], Pt(look.size), look.bold, False
         font.color.rgb = RGBColor(0, 0, 0)
         _eastern(style.element.get_or_add_rPr(), FONTS[look.font])
         shape.alignment, shape.first_line_indent = getattr(WD_ALIGN_PARAGRAPH, look.to), Pt(look.indent)
-        shape.keep_together = name == "Normal"
+        shape.keep_together, shape.keep_with_next = name == "Normal", name in ("Heading 1", "Cell head")
         shape.space_before, shape.space_after, shape.line_spacing = Pt(look.before), Pt(look.after), Pt(look.line)
         # the template's own titles are spaced out, and the first has a coloured rule below it
         for ornament in style.element.xpath("./w:pPr/w:pBdr | ./w:rPr/w:spacing | ./w:rPr/w:kern"):
@@ -361,9 +387,12 @@ def _footer(section: Any, printed: str) -> None:
     footer.paragraphs[0].add_run("— ")
     number = OxmlElement("w:fldSimple")
     number.set(qn("w:instr"), "PAGE")
+    number.append(OxmlElement("w:r"))
+    number[0].append(OxmlElement("w:t"))
+    number[0][0].text = "1"
     footer.part.element.xpath("./w:p")[0].append(number)
     footer.paragraphs[0].add_run(" —")
-    footer.add_paragraph(printed, style="Footer")
+    footer.add_paragraph(printed, style="Footer note")
 
 
 def _same_bytes(document: Any) -> bytes:

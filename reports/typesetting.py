@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
 from reports.fonts import font_file
+
+_ONE = threading.Lock()
+"""A compiler serves one thread at a time, and refuses the others."""
 
 
 def set_pdf(template: str, name: str, content: Any, at: datetime) -> bytes:
@@ -22,7 +26,8 @@ def set_pdf(template: str, name: str, content: Any, at: datetime) -> bytes:
     """
     source = resources.files("reports").joinpath("templates", template).read_bytes()
     data = json.dumps(content, ensure_ascii=False, sort_keys=True)
-    made = _compiler().compile(input=source, format="pdf", sys_inputs={name: data}, timestamp=int(at.timestamp()))
+    with _ONE:
+        made = _compiler().compile(input=source, format="pdf", sys_inputs={name: data}, timestamp=int(at.timestamp()))
     assert isinstance(made, bytes)  # one document, and no pictures of its pages
     return made
 

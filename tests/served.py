@@ -8,11 +8,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,11 @@ ROOT = Path(__file__).resolve().parent.parent
 BEFORE = DAY - timedelta(weeks=1)
 PROVINCE, COUNTY, OTHER_COUNTY, TOWN, OTHER_TOWN = "440000", "441802", "441821", "441802006", "441802103"
 MADE = "made.pickle"
+PLACES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("model_versions", "source"), ("model_versions", "storage_location"),
+)  # fmt: skip
+"""Where MLflow keeps whole paths."""
 CHANGEABLE = ("own_payment_3m", "own_payment_12m")
 
 
@@ -83,7 +89,7 @@ def made_once(factory: pytest.TempPathFactory) -> Made:
 
 def copied(factory: pytest.TempPathFactory, folder: Path) -> Made:
     """A copy of that world as it was made, for tests that change theirs; `folder` is not there yet."""
-    shutil.copytree(_folder(factory) / "untouched", folder)
+    _copy(_folder(factory) / "untouched", folder)
     return _opened(folder)
 
 
@@ -94,11 +100,22 @@ def _folder(factory: pytest.TempPathFactory) -> Path:
     with locked(base / "served.lock"):
         if not (base / "served").is_dir():
             begun = base / "untouched"
+            shutil.rmtree(begun, ignore_errors=True)  # of a worker that failed half-way
             begun.mkdir()
             made = [replace(run, folder=run.folder.relative_to(begun)) for run in make(begun).runs]
             (begun / MADE).write_bytes(pickle.dumps(made))
-            shutil.copytree(begun, base / "served")
+            _copy(begun, base / "served")
     return base
+
+
+def _copy(made: Path, folder: Path) -> None:
+    """Copy a world; its registry keeps whole paths of artifacts, which lead into the copy afterwards."""
+    staged = folder.with_name(f".{folder.name}")
+    shutil.copytree(made, staged)
+    with closing(sqlite3.connect(staged / "home" / "mlflow" / "mlflow.db")) as database, database:
+        for table, column in PLACES:
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(made), str(folder)))
+    staged.rename(folder)
 
 
 def _opened(folder: Path) -> Made:

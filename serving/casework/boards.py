@@ -20,7 +20,7 @@ from serving.casework.steering import COUNTED, Answers, Figures
 
 Cells = Mapping[str, int | None]
 """Figures of an area by name; None for one that is not shown."""
-SHARE_OF = {"on_time": "due", "visited": "cases", "confirmed": "told"}
+SHARE_OF = {"on_time": "due", "confirmed": "told"}
 """Figures that are shown as shares only: of how many there are decides whether they are."""
 
 
@@ -165,10 +165,17 @@ def shown_answers(found: Sequence[Answers]) -> tuple[AnswerLine, ...]:
     ['c']
     """
     rows = hidden({one.department: one.sent for one in found})
-    held = {
-        name: hidden({one.department: getattr(one, name) for one in found}, rows)
-        for name in ("answered", "open", "late")
+    # what was sent is answered or open, or both for a while: one of them would tell a small other one
+    either = {
+        one.department
+        for one in found
+        if any(map(is_small, (one.answered, one.open, one.sent - one.answered, one.sent - one.open)))
     }
+    held = {
+        name: hidden({one.department: getattr(one, name) for one in found}, before)
+        for name, before in (("answered", rows | either), ("open", rows | either), ("late", rows))
+    }
+    held["answered"] = held["open"] = held["answered"] | held["open"]
     made = []
     for one in found:
         if one.department in rows:

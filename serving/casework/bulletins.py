@@ -12,9 +12,9 @@ from features.strict import Words
 from reports.bulletin import Bulletin, Department, Part
 from serving.casework import steering, worklist
 from serving.casework.actor import Actor
-from serving.casework.boards import Cells, board_of, miss, rate, shown_answers
+from serving.casework.boards import Cells, board_of, rate, shown_answers
 from serving.casework.desk import Desk
-from serving.casework.disclosure import LEAST, is_small
+from serving.casework.disclosure import LEAST
 from serving.casework.refusals import AccessError
 from serving.casework.steering import WEEKS
 from serving.weeks import Sources
@@ -46,25 +46,27 @@ def bulletin_of(
         weeks = [one.week for one in worklist.week_lines(desk, by, area)[:WEEKS]]
         day = week or (weeks[0] if weeks else None)
         if day is None or day not in weeks:
-            raise UsageError("bulletin_no_list", day=str(week or "—"))
+            raise UsageError("bulletin_no_list", day=str(day), weeks=WEEKS) if day else UsageError("bulletin_nothing")
         board = board_of(desk, by, area, weeks, day)
         if board.whole is None:
             raise UsageError("bulletin_too_small", least=LEAST)
-        # departments are shown for an actor's own area alone: those of its parts could be told from the difference
-        answers = shown_answers(steering.answers(desk, by, area)) if area == by.area else ()
+        # departments are told of as of today, and of an actor's own area alone: the difference would tell of the rest
+        found = steering.answers(desk, by, area) if area == by.area and day == weeks[0] else ()
+        answers = shown_answers(found)
     tree, stood = desk.tree, sources(day)
     return Bulletin(
         project=desk.project.title,
         area=Words(zh=tree.title(area, "zh"), en=tree.title(area, "en")),
-        week=day,
+        cadence=desk.project.calendar.cadence,
+        day=day,
         whole=_part(_name(tree, area), board.whole),
         before=board.before,
-        missed=None if board.missed is None else (miss(board.missed), board.missed.audit_rows),
         parts=tuple(_part(_name(tree, code), cells) for code, cells in board.rows.items()),
         departments=tuple(
             Department(_called(desk, one.department), one.sent, one.answered, one.open, one.late, one.median_days)
             for one in answers
         ),
+        more_departments=len(found) - len(answers),
         weeks=WEEKS,
         sources=None if stood is None else (stood.known, stood.late),
         least=LEAST,
@@ -81,13 +83,17 @@ def _called(desk: Desk, department: str) -> Words:
     return desk.rules.routing.departments.get(department, Words(zh=department, en=department))
 
 
-def written(desk: Desk, by: Actor, made: Bulletin, area: str, content: bytes) -> None:
-    """Note in the log that a bulletin left the house."""
-    desk.exported(by, f"bulletin {area} {made.week}", len(made.parts), hashlib.sha256(content).hexdigest())
+def written(desk: Desk, by: Actor, made: Bulletin, area: str, content: bytes, kind: str, **detail: str) -> None:
+    """Note in the log that a bulletin leaves the house, before it does."""
+    digest = hashlib.sha256(content).hexdigest()
+    desk.note(by, "export", f"bulletin {area} {made.day}", rows=len(made.parts), sha256=digest, file=kind, **detail)
 
 
 def _part(name: Words, cells: Cells | None) -> Part:
     if cells is None:
         return Part(name)
-    counts = {one: None if is_small(cells[one] or 0) else cells[one] for one in COUNTS}
-    return Part(name, counts, {one: rate(cells[one], cells[whole]) for one, whole in SHARES.items()})
+    return Part(
+        name,
+        {one: cells[one] for one in COUNTS},
+        {one: rate(cells[one], cells[whole]) for one, whole in SHARES.items()},
+    )

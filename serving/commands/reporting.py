@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from features.errors import UsageError
+from features.errors import UsageError, did_you_mean
 from features.staging import write_atomically
 from reports.bulletin import FILES
 from serving.casework.bulletins import bulletin_of, written
@@ -24,20 +24,29 @@ def county(
     desk = open_desk(project, console.settings)
     by = desk.presented(actor_of(account_named(desk, account)))
     if by.role not in STEERING:
+        desk.note(by, "refused", area or by.area, code="report_account_unfit", command="report county")
         raise UsageError("report_account_unfit", account=account)
+    if area is not None and area not in desk.tree:
+        raise UsageError("area_unknown", area=area, suggestion=did_you_mean(area, list(desk.tree.areas)) or "—")
     day = day_of(project, as_of, week) if as_of or week else None
-    weeks = Weeks(console.home.project(project.name), project.task()[0])
+    weeks = Weeks(console.home.project(project.name), project.task(console.settings.task or None)[0])
     here = area or by.area
     made = bulletin_of(desk, by, here, day, lambda one: sources_of(project, weeks.of_day(one)))
-    files = []
-    for name in (kind,) if kind else tuple(FILES):
-        file = (out or Path.cwd()) / f"bulletin-{here}-{made.week}.{name}"
-        if not dry_run:
-            content = FILES[name](made, console.language)
-            written(desk, by, made, here, content)
+    folder = out or Path.cwd()
+    files = {folder / f"bulletin-{here}-{made.day}.{name}": name for name in ((kind,) if kind else FILES)}
+    names = [str(file) for file in files]
+    if dry_run:
+        console.say(
+            f"将出 {made.area.zh} {made.day} 的通报：{'、'.join(names)}",
+            f"{made.area.en}, {made.day}, would be written: {', '.join(names)}",
+        )
+    else:
+        contents = {file: FILES[name](made, console.language) for file, name in files.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            written(desk, by, made, here, content, files[file], command="report county")
             write_atomically(file, content)
-        files.append(str(file))
-    console.say(
-        f"{made.area.zh}{made.week} 周通报：{'、'.join(files)}", f"{made.area.en}, {made.week}: {', '.join(files)}"
-    )
-    console.finish(area=here, week=str(made.week), parts=len(made.parts), files=files, dry_run=dry_run)
+        console.say(
+            f"{made.area.zh} {made.day} 的通报：{'、'.join(names)}", f"{made.area.en}, {made.day}: {', '.join(names)}"
+        )
+    console.finish(area=here, week=str(made.day), parts=len(made.parts), files=names, dry_run=dry_run)

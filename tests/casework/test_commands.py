@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from serving.casework.chain import chain
 from serving.casework.desk import Desk, open_desk
 from serving.casework.pages import routing_page
 from serving.casework.routing import read_routing
-from serving.casework.tables import CaseRow, FindingRow, SealedRow
+from serving.casework.tables import AuditRow, CaseRow, FindingRow, SealedRow
 from serving.cli import app
 from serving.earlier import findings
 from serving.recorded import milestones
@@ -126,15 +127,31 @@ def reported(made: Made, folder: Path, area: str) -> None:
     whole = desk.tree.chain(area)[-1].code
     for account, role, place in (("s1", "supervisor", whole), ("w1", "village", area)):
         accounts.create(desk, account, name=account, role=role, area=place, department="", password="correct horse 9")
+
+    def exports() -> list[Any]:
+        with desk.database.reading() as session:
+            lines = session.scalars(select(AuditRow).where(AuditRow.subject.like("bulletin %")).order_by(AuditRow.seq))
+            return [json.loads(one.detail) for one in lines]
+
+    planned = call(made, "report", "county", "--account", "s1", "--out", str(folder), "--dry-run")
+    assert not folder.exists() and exports() == []
     said = call(made, "report", "county", "--account", "s1", "--as-of", str(DAY), "--out", str(folder))
-    assert [Path(file).suffix for file in said["files"]] == [".pdf", ".docx"]
-    assert (said["area"], said["week"]) == (whole, str(DAY))
-    assert all(Path(file).stat().st_size > 10_000 for file in said["files"])
-    again = call(made, "report", "county", "--account", "s1", "--format", "docx", "--out", str(folder), "--dry-run")
-    assert again["files"] == said["files"][1:]
-    refused = {"w1": ("report_account_unfit", 2), "nobody": ("account_unknown", 2)}
-    for account, (error, code) in refused.items():
-        assert call(made, "report", "county", "--account", account, code=code)["error"]["code"] == error
+    assert (said["area"], said["week"], said["files"]) == (whole, str(DAY), planned["files"])
+    files = [Path(file) for file in said["files"]]
+    assert [file.suffix for file in files] == [".pdf", ".docx"]
+    told = [(one["sha256"], one["file"], one["command"]) for one in exports()]
+    assert told == [(sha256(one.read_bytes()).hexdigest(), one.suffix[1:], "report county") for one in files]
+    refused = {
+        ("w1", whole): "report_account_unfit",
+        ("nobody", whole): "account_unknown",
+        ("s1", "no"): "area_unknown",
+    }
+    for (account, place), error in refused.items():
+        ask = ("report", "county", "--account", account, "--area", place)
+        assert call(made, *ask, code=2)["error"]["code"] == error
+    with desk.database.reading() as session:
+        line = session.scalars(select(AuditRow).where(AuditRow.kind == "refused")).one()
+    assert (line.account, line.subject) == ("w1", whole)
     none = ("report", "county", "--account", "s1", "--as-of", str(DAY - timedelta(weeks=3)))
     assert call(made, *none, code=2)["error"]["code"] == "bulletin_no_list"
 

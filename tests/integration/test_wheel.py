@@ -45,7 +45,7 @@ def test_installed_wheel_runs(version: str, wheel: Path, root: Path, tmp_path: P
     if python is None:
         pytest.skip(f"no CPython {version} on this machine")
     subprocess.run([python, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env"), "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env"), "--disable-pip-version-check"]
     # the lock is whole, so nothing needs resolving: what it lacked, the check would name
     install = [*pip, "install", "--no-deps", "--no-compile"]
     locked = ["--require-hashes", "-r", str(root / "locks" / "runtime.txt")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 from datetime import date, timedelta
 from typing import Any
@@ -49,6 +51,16 @@ def visited(office: Office, which: str, code: str, **changes: Any) -> None:
     assert case is not None
     office.desk.act(a.Assign(by=TOWN, to=VILLAGE), case.case_id, 0)
     office.desk.act(a.Classify(by=VILLAGE, form=form(code, **changes)), case.case_id, 1)
+
+
+def referred(office: Office, households: list[str]) -> None:
+    """Households in hardship, each with a referral to the same department."""
+    for one in households:
+        visited(office, one, "V1")
+        with office.desk.database.reading() as session:
+            case = cases.newest_case(session, one)
+        assert case is not None
+        office.desk.act(a.Refer(by=TOWN, referral_id=f"r-{one}", need="N04"), case.case_id, 2)
 
 
 def test_a_hidden_area_has_no_page_and_neither_have_those_below(office: Office) -> None:
@@ -131,13 +143,15 @@ def test_the_bulletin_says_what_the_page_shows(office: Office, clock: Clock) -> 
     with office.desk.database.reading() as session:
         told = [one for one in session.scalars(select(AuditRow)) if one.kind == "export"]
     assert [one.subject for one in told] == [f"bulletin {COUNTY_AREA} {day}" for day in (WEEK, WEEK, before)]
+    assert [json.loads(one.detail)["file"] for one in told] == ["docx", "pdf", "docx"]
+    assert json.loads(told[0].detail)["sha256"] == hashlib.sha256(answer.content).hexdigest()
 
 
 def test_the_bulletin_holds_back_what_the_page_holds_back(office: Office) -> None:
     listed(office, WEEK, {VILLAGE_AREA: 14, OTHER_VILLAGE: 4})
     who = signed_in(office, "s1")
     text = bulletin(who, COUNTY_AREA)[1]
-    assert "不显示" in text and not re.search(r"(?m)^(14|4)$", text)
+    assert re.search(r"(?m)^不显示$", text) and not re.search(r"(?m)^(14|4)$", text)
     for area in (TOWN_AREA, VILLAGE_AREA, OTHER_VILLAGE):
         answer, _ = bulletin(who, area)
         assert answer.status_code == 422 and "少于 10" in answer.text, area
@@ -145,6 +159,24 @@ def test_the_bulletin_holds_back_what_the_page_holds_back(office: Office) -> Non
     assert bulletin(who, COUNTY_AREA, "soon")[0].status_code == 404
     assert bulletin(signed_in(office, "c1"), PROVINCE)[0].status_code == 403
     assert bulletin(signed_in(office, "c1"), "000")[0].status_code == 403
+
+
+def test_a_bulletin_says_nothing_of_few_visits_and_of_departments_elsewhere(office: Office) -> None:
+    named = listed(office, WEEK, {VILLAGE_AREA: 20, OTHER_VILLAGE: 20})
+    referred(office, named[:4])
+    said = bulletin(signed_in(office, "c1"), COUNTY_AREA)[1]
+    assert "已核查" not in said and "40户" in said
+    referred(office, named[4:14])
+    said = bulletin(signed_in(office, "c1"), COUNTY_AREA)[1]
+    assert "已核查14户" in said and "部门办理情况" in said
+    above = bulletin(signed_in(office, "s1"), COUNTY_AREA)[1]
+    assert "已核查14户" in above and "部门办理情况" not in above
+
+
+def test_answered_and_open_are_hidden_together() -> None:
+    """What was sent less what was answered is what is open."""
+    one = shown_answers([Answers("a", 60, open=5, days=(1.0,) * 55), Answers("b", 80, open=40, days=(1.0,) * 40)])[0]
+    assert (one.sent, one.answered, one.open) == (60, None, None)
 
 
 def test_shares_are_of_those_who_could_be_told(office: Office) -> None:

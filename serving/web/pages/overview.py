@@ -58,8 +58,8 @@ def bulletin_docx(request: Request, area: str, office: OfficeOf, who: Steering) 
 def _bulletin(request: Request, office: Office, who: Staff, area: str, kind: str) -> Response:
     made = bulletin_of(office.desk, who.actor, area, _chosen(request), office.sources)
     content = FILES[kind](made, who.language)
-    written(office.desk, who.actor, made, area, content)
-    name = f"bulletin-{area}-{made.week}.{kind}"
+    written(office.desk, who.actor, made, area, content, kind)
+    name = f"bulletin-{area}-{made.day}.{kind}"
     return Response(content, media_type=TYPES[kind], headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
