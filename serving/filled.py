@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import DataError, UsageError
-from features.feeds.workbooks import refuse_bomb
+from features.feeds.workbooks import refuse_hostile
 from features.project import Project
 from features.strict import Words
 from reports.documents import say
@@ -215,7 +215,7 @@ def _rows(file: Path, name: str) -> list[list[Any]]:
 
 def _look_inside(file: Path) -> None:
     """Refuse an archive before anything in it is unpacked."""
-    refuse_bomb(file)
+    refuse_hostile(file)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
     if sum(entry.file_size for entry in members) > LARGEST_BYTES or any(_strange(one) for one in members):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 from features.errors import DataError, ZhoujiError
 from features.feeds.headings import Rows, broken_row, named
@@ -17,6 +19,7 @@ MOST_UNPACKED = 1_000_000_000
 MOST_SHARED_TEXT = 150_000_000  # the one part that is held in memory whole
 MOST_RATIO = 250
 SMALL = 20_000_000
+HEAD = 65_536
 MOST_COLUMNS = 2_000
 EXACT = 10**15
 
@@ -33,7 +36,7 @@ def xlsx_rows(path: Path, source: Source, profile: Profile) -> tuple[list[str], 
 
 def xlsx_headings(path: Path, source: Source, profile: Profile) -> list[str]:
     """Headings of one sheet; see `xlsx_rows`."""
-    refuse_bomb(path)
+    refuse_hostile(path)
     with _opened(path, source) as sheet:
         if (sheet.max_column or 0) > MOST_COLUMNS:
             raise DataError("sheet_too_wide", file=path.name, columns=sheet.max_column)
@@ -113,16 +116,62 @@ def cell_text(value: Any) -> str | None:
     return str(value)
 
 
-def refuse_bomb(path: Path) -> None:
-    """Look at the unpacked size before anything is unpacked."""
+def refuse_hostile(path: Path) -> None:
+    """Look at an archive's unpacked size and at the head of its parts before anything is unpacked or believed.
+
+    Which parser reads a workbook depends on what else is installed: with lxml beside it, openpyxl reads a part that
+    declares entities instead of refusing it.
+
+    Raises:
+        DataError: no archive, one that swells, or a part with a document type declaration, which no workbook has.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+            _refuse_bomb(path, members)
+            declared = any(_declares(archive, member) for member in members)
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError("delivery_unreadable", file=path.name, kind="XLSX") from error
+    if declared:
+        raise DataError("delivery_unreadable", file=path.name, kind="XLSX")
+
+
+def _refuse_bomb(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
     unpacked = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members) or 1
     shared = sum(member.file_size for member in members if "sharedstrings" in member.filename.lower())
     dense = unpacked > SMALL and unpacked / packed > MOST_RATIO
     if unpacked > MOST_UNPACKED or shared > MOST_SHARED_TEXT or dense:
         raise DataError("archive_bomb", file=path.name, megabytes=unpacked // 1_000_000)
+
+
+class _DoctypeError(Exception):
+    """A document type was declared; nothing behind it is parsed."""
+
+
+class _ElementError(Exception):
+    """The first element was reached: no document type can follow."""
+
+
+def _declares(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a document type stands before the first element, where alone it can stand."""
+    if not member.filename.lower().endswith((".xml", ".rels", ".vml")):
+        return False
+
+    def doctype(*_: object) -> None:
+        raise _DoctypeError
+
+    def element(*_: object) -> None:
+        raise _ElementError
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler, parser.StartElementHandler = doctype, element
+    try:
+        with archive.open(member) as part:
+            while piece := part.read(HEAD):
+                parser.Parse(piece)
+    except _DoctypeError:
+        return True
+    except (_ElementError, expat.ExpatError):  # what is no XML, whoever reads it will say so
+        return False
+    return False

@@ -6,10 +6,11 @@ import copy
 import zipfile
 
 import pytest
+import xlsxwriter
 
 from features.errors import DataError, catalogue
 from features.feeds.validation import rules
-from features.feeds.workbooks import MOST_SHARED_TEXT
+from features.feeds.workbooks import MOST_SHARED_TEXT, refuse_hostile
 from tests.deliveries import HEADINGS, PROFILE, _book, write_csv
 from tests.door import door, row
 
@@ -149,8 +150,6 @@ def _zip(members):
 
 
 def _wide(folder):
-    import xlsxwriter
-
     path = folder / "delivery.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
         sheet = book.add_worksheet()
@@ -195,3 +194,24 @@ def test_much_shared_text_is_refused_before_it_is_unpacked(tmp_path):
     with door(tmp_path) as opened, pytest.raises(DataError) as raised:
         opened.take(path)
     assert raised.value.code == "archive_bomb"
+
+
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/styles.xml", "_rels/.rels"])
+@pytest.mark.parametrize("head", ["", f"<!--{'x' * 100_000}-->"], ids=["at once", "far in"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_part_that_declares_entities_is_refused_whatever_reads_workbooks(part, head, encoding, tmp_path):
+    path, hostile = tmp_path / "good.xlsx", tmp_path / "hostile.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        book.add_worksheet().write_row(0, 0, HEADINGS)
+    refuse_hostile(path)
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(hostile, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in good.namelist():
+            text = good.read(name).decode()
+            if name == part:
+                body = text.split("?>", 1)[1]
+                declared = f'<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hostname">]>{body}'
+                text = f'<?xml version="1.0" encoding="{encoding}"?>{head}{declared}'
+            archive.writestr(name, text.encode(encoding if name == part else "utf-8"))
+    with pytest.raises(DataError) as raised:
+        refuse_hostile(hostile)
+    assert raised.value.code == "delivery_unreadable"
