@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-VERSIONS = ("3.11", "3.12", "3.13")
+VERSIONS = ("3.11", pytest.param("3.12", marks=pytest.mark.drill), "3.13")
+"""The oldest and the newest; the one between them with the long runs."""
 
 
 def interpreter(version: str) -> str | None:

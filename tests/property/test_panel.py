@@ -157,7 +157,7 @@ def test_no_compared_column_is_constant(opened):
     assert constant == []
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000))
 def test_what_becomes_known_later_never_changes_an_earlier_panel(opened, seed):
     world = World(seed)
@@ -171,7 +171,7 @@ def test_what_becomes_known_later_never_changes_an_earlier_panel(opened, seed):
     assert cells > 1000
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), shuffle=st.integers(0, 100))
 def test_order_of_rows_and_number_of_buckets_do_not_matter(opened, seed, shuffle):
     world = World(seed)
