@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.errors import ProjectError
+from features.errors import ProjectError, UsageError, did_you_mean
 from features.project import Area, Project
 from features.strict import Words
 
@@ -53,6 +53,19 @@ class AreaTree:
         """The area's name, or its code where it has none."""
         area = self.areas.get(code)
         return area.name.of(language) if area else code
+
+    def names(self, code: str) -> Words:
+        """The area's name in both languages."""
+        return Words(zh=self.name(code), en=self.name(code, "en"))
+
+    def must_have(self, code: str) -> None:
+        """Refuse a code that somebody typed and that no area has.
+
+        Raises:
+            UsageError: with the nearest code.
+        """
+        if code not in self.areas:
+            raise UsageError("area_unknown", area=code, suggestion=did_you_mean(code, list(self.areas)) or "—")
 
     def path(self, code: str, language: str = "zh") -> str:
         """Names from the whole to the part, without the root."""

@@ -37,7 +37,7 @@ def list_of_run(run: RunFolder, project: Project, tree: AreaTree, within: Callab
         ),
         areas=tuple(
             AreaLine(
-                Words(zh=tree.name(area["area"]), en=tree.name(area["area"], "en")),
+                tree.names(area["area"]),
                 int(area["capacity"]), int(area["listed"]), area["left_out"],
             )
             for area in receipt["areas"]

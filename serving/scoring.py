@@ -18,7 +18,7 @@ import pandas as pd
 
 from features.divisions import AreaTree, area_tree
 from features.engines.duckdb import Engine
-from features.errors import UsageError, did_you_mean
+from features.errors import UsageError
 from features.identity import open_pseudonymiser
 from features.project import Project
 from features.settings import Home, Settings
@@ -88,7 +88,8 @@ def run(
     report = progress or (lambda _label, _done, _total: None)
     home = store.home.project(project.name)
     tree = area_tree(project)
-    _known_area(tree, options.area)
+    if options.area is not None:
+        tree.must_have(options.area)
     sweep(home.runs)
     feeds, stale = feed_lines(project, store, as_of, engine, allow_stale=allow_stale)
     known, bundle = registry.fetch(project.name, task, version or registry.default(project.name, task))
@@ -126,12 +127,6 @@ def run(
 
 
 # --- inputs --------------------------------------------------------------------------------------------------------
-
-
-def _known_area(tree: AreaTree, area: str | None) -> None:
-    if area is not None and area not in tree:
-        near = did_you_mean(area, list(tree.areas))
-        raise UsageError("area_unknown", area=area, suggestion=near or "—")
 
 
 def _run_id(

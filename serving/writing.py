@@ -51,7 +51,7 @@ def weekly_list_of(
         ),
         areas=tuple(
             AreaLine(
-                Words(zh=tree.name(count.area), en=tree.name(count.area, "en")),
+                tree.names(count.area),
                 count.capacity,
                 count.listed,
                 count.left_out,

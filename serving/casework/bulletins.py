@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from datetime import date
 
-from features.divisions import AreaTree
 from features.errors import UsageError
 from features.strict import Words
 from reports.bulletin import Bulletin, Department, Part
@@ -59,9 +58,9 @@ def bulletin_of(
         area=Words(zh=tree.title(area, "zh"), en=tree.title(area, "en")),
         cadence=desk.project.calendar.cadence,
         day=day,
-        whole=_part(_name(tree, area), board.whole),
+        whole=_part(tree.names(area), board.whole),
         before=board.before,
-        parts=tuple(_part(_name(tree, code), cells) for code, cells in board.rows.items()),
+        parts=tuple(_part(tree.names(code), cells) for code, cells in board.rows.items()),
         departments=tuple(
             Department(_called(desk, one.department), one.sent, one.answered, one.open, one.late, one.median_days)
             for one in answers
@@ -73,10 +72,6 @@ def bulletin_of(
         account=by.account,
         at=desk.now().astimezone(desk.zone),
     )
-
-
-def _name(tree: AreaTree, area: str) -> Words:
-    return Words(zh=tree.name(area, "zh"), en=tree.name(area, "en"))
 
 
 def _called(desk: Desk, department: str) -> Words:

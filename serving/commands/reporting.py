@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from features.errors import UsageError, did_you_mean
+from features.errors import UsageError
 from features.staging import write_atomically
 from reports.bulletin import FILES
 from serving.casework.bulletins import bulletin_of, written
@@ -26,8 +26,8 @@ def county(
     if by.role not in STEERING:
         desk.note(by, "refused", area or by.area, code="report_account_unfit", command="report county")
         raise UsageError("report_account_unfit", account=account)
-    if area is not None and area not in desk.tree:
-        raise UsageError("area_unknown", area=area, suggestion=did_you_mean(area, list(desk.tree.areas)) or "—")
+    if area is not None:
+        desk.tree.must_have(area)
     day = day_of(project, as_of, week) if as_of or week else None
     weeks = Weeks(console.home.project(project.name), project.task(console.settings.task or None)[0])
     here = area or by.area

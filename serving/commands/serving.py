@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.divisions import area_tree
-from features.errors import DependencyError, UsageError, did_you_mean
+from features.errors import DependencyError
 from serving.access.tokens import Tokens
 from serving.console import Console
 
@@ -106,8 +106,7 @@ def tokens_create(
 ) -> None:
     """Make a token and show it once."""
     tree = area_tree(console.project)
-    if area not in tree:
-        raise UsageError("area_unknown", area=area, suggestion=did_you_mean(area, list(tree.areas)) or "—")
+    tree.must_have(area)
     if dry_run:
         with tempfile.TemporaryDirectory() as folder:
             _, token = Tokens(Path(folder)).create(area, role, purposes, expires, label)

@@ -9,14 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from features.errors import UsageError
 from serving.web.exports import FORMATS, Exports
+from serving.web.files import file_answer
 from serving.web.office import Office
-from serving.web.pages.lists import XLSX, run_of
+from serving.web.pages.lists import run_of
 from serving.web.showing import show
 from serving.web.visitor import OfficeOf, PostedOf, Staff, staff
 
 router = APIRouter()
 Exporting = Annotated[Staff, Depends(staff("county", "supervisor"))]
-TYPES = {"xlsx": XLSX, "csv": "text/csv; charset=utf-8"}
 
 
 @router.get("/exports")
@@ -53,5 +53,4 @@ def file(key: str, office: OfficeOf, who: Exporting) -> Response:
     job = known.get(key, who.account.account)
     content = known.content(job)
     office.desk.note(who.actor, "export", job.name, rows=job.rows, sha256=job.sha256, fetched=True)
-    headers = {"content-disposition": f'attachment; filename="{job.name}"'}
-    return Response(content, media_type=TYPES[job.format], headers=headers)
+    return file_answer(content, job.name)

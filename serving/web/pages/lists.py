@@ -18,6 +18,7 @@ from serving.casework import worklist
 from serving.casework.returned import COLUMNS, Returned, looked_at, may_add, read_returned, take, write_errors
 from serving.published import list_of_run
 from serving.runs import RunFolder
+from serving.web.files import file_answer
 from serving.web.office import Office
 from serving.web.pending import Pending, Waiting
 from serving.web.showing import show
@@ -26,7 +27,6 @@ from serving.web.visitor import OfficeOf, PageError, PostedFileOf, PostedOf, Sta
 router = APIRouter()
 offices = staff("town", "county")
 Offices = Annotated[Staff, Depends(offices)]
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def run_of(office: Office, week: str) -> RunFolder:
@@ -40,12 +40,6 @@ def run_of(office: Office, week: str) -> RunFolder:
     return known.run
 
 
-def workbook(content: bytes, name: str) -> Response:
-    """An answer that is saved as a file."""
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=XLSX, headers=headers)
-
-
 @router.get("/weeks/{week}/list.xlsx")
 def list_xlsx(week: str, office: OfficeOf, who: Offices) -> Response:
     """The list of one's own area to fill in; the blind form for who visits before a score is seen."""
@@ -57,7 +51,7 @@ def list_xlsx(week: str, office: OfficeOf, who: Offices) -> Response:
         write_xlsx(made, path, who.language, blind=by.blind)
         content = path.read_bytes()
     desk.exported(by, run.run_id, len(made.rows), hashlib.sha256(content).hexdigest())
-    return workbook(content, f"list-{run.as_of}-{by.area}.xlsx")
+    return file_answer(content, f"list-{run.as_of}-{by.area}.xlsx")
 
 
 # --- back in ----------------------------------------------------------------------------------------------------------
@@ -153,4 +147,4 @@ def errors(week: str, key: str, office: OfficeOf, who: Offices) -> Response:
         rows = write_errors(returned, path, who.language)
         content = path.read_bytes()
     office.desk.exported(who.actor, f"{run.run_id} errors", rows, hashlib.sha256(content).hexdigest())
-    return workbook(content, f"errors-{run.as_of}.xlsx")
+    return file_answer(content, f"errors-{run.as_of}.xlsx")

@@ -15,15 +15,12 @@ from serving.casework.bulletins import bulletin_of, written
 from serving.casework.disclosure import LEAST
 from serving.casework.refusals import AccessError
 from serving.casework.steering import WEEKS
+from serving.web.files import file_answer
 from serving.web.office import Office
 from serving.web.showing import in_one_look, show
 from serving.web.visitor import OfficeOf, PageError, Staff, staff
 
 router = APIRouter()
-TYPES = {
-    "pdf": "application/pdf",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-}
 Steering = Annotated[Staff, Depends(staff("county", "supervisor"))]
 
 
@@ -59,8 +56,7 @@ def _bulletin(request: Request, office: Office, who: Staff, area: str, kind: str
     made = bulletin_of(office.desk, who.actor, area, _chosen(request), office.sources)
     content = FILES[kind](made, who.language)
     written(office.desk, who.actor, made, area, content, kind)
-    name = f"bulletin-{area}-{made.day}.{kind}"
-    return Response(content, media_type=TYPES[kind], headers={"content-disposition": f'attachment; filename="{name}"'})
+    return file_answer(content, f"bulletin-{area}-{made.day}.{kind}")
 
 
 def _chosen(request: Request) -> date | None:

@@ -12,6 +12,7 @@ from features.errors import UsageError
 from reports.visit_sheet import Sheet, short_code, to_html, to_pdf
 from serving.casework import worklist
 from serving.casework.sheets import sheet_of
+from serving.web.files import file_answer
 from serving.web.office import Office
 from serving.web.rendering import versioned
 from serving.web.telling import case_id_of, chain_of, day_of, told_of
@@ -44,7 +45,7 @@ def sheet_pdf(household_id: str, office: OfficeOf, who: Visiting) -> Response:
     made = _sheet(office, who, case_id_of(office, household_id))
     content = to_pdf(made, language=who.language)
     _told(office, who, made, content)
-    return _pdf(content, f"visit-{short_code(made.household)}.pdf")
+    return file_answer(content, f"visit-{short_code(made.household)}.pdf", inline=True)
 
 
 @router.post("/sheets")
@@ -59,12 +60,7 @@ def sheets_pdf(office: OfficeOf, who: Offices, form: PostedOf) -> Response:
     content = to_pdf(*made, language=who.language)
     for one in made:
         _told(office, who, one, content)
-    return _pdf(content, f"visits-{made[0].at:%Y-%m-%d}.pdf")
-
-
-def _pdf(content: bytes, name: str) -> Response:
-    shown = {"content-disposition": f'inline; filename="{name}"'}
-    return Response(content, media_type="application/pdf", headers=shown)
+    return file_answer(content, f"visits-{made[0].at:%Y-%m-%d}.pdf", inline=True)
 
 
 def _sheet(office: Office, who: Staff, case_id: str) -> Sheet:
